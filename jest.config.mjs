@@ -1,0 +1,10 @@
+// Jest runs our TypeScript as Node does: the types are blanked out, nothing is rewritten.
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': '<rootDir>/test/helpers/strip-types.mjs' },
+  testEnvironmentOptions: { customExportConditions: ['node', 'node-addons', 'firedrill-source'] },
+  reporters: ['default', '<rootDir>/test/helpers/closing-line.mjs'],
+  maxWorkers: 2,
+};

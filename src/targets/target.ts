@@ -1,0 +1,96 @@
+// The port: what a target (the lab, a Kubernetes cluster) can do for a drill. It knows nothing of scenarios or verdicts.
+import type { Duration, Edge, Nanos, Topology } from '../model.ts';
+import type { Address } from '../naming.ts';
+import type { LedgerRecord } from '../traffic/ledger.ts';
+import type { TrafficPlan } from '../traffic/plan.ts';
+
+/** A pod is one identity: a restarted one has another `uid`, another name and another address. */
+export type Pod = {
+  readonly name: string;
+  readonly uid: string;
+  readonly service: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly ready: boolean;
+};
+
+/** Where the layers are answered, as URLs that this process reaches (`host:port` for Hubble). Null: not there. */
+export type Endpoints = {
+  readonly jaeger: string | null;
+  readonly prometheus: string | null;
+  readonly alertmanager: string | null;
+  readonly loki: string | null;
+  readonly hubble: string | null;
+  /** Where the platform's users come in. */
+  readonly entry: string;
+};
+
+/** The live configuration's delays, in milliseconds, from which deadlines are computed. */
+export type Timing = {
+  readonly scrape: number;
+  readonly evaluation: number;
+  /** The longest `for` of any alert. */
+  readonly pending: number;
+  readonly groupWait: number;
+  readonly spanExport: number;
+  readonly logShipping: number;
+  readonly flowExport: number;
+};
+
+export type Facts = {
+  readonly target: string;
+  readonly platform: string;
+  readonly topology: Topology;
+  readonly pods: readonly Pod[];
+  readonly timing: Timing;
+};
+
+/** Who is hurt: a whole component, or only what goes along one edge into it. */
+export type Place = { readonly service: string } | Edge;
+
+/** Which traffic a delay hits: everything, or only requests that carry this drill's tag. */
+export type Hit = 'all' | 'tagged';
+
+export type DelayAct = {
+  readonly place: Place;
+  readonly add: Duration;
+  readonly jitter: Duration;
+  readonly hit: Hit;
+  readonly runId: string;
+};
+export type BlockAct = { readonly place: Place; readonly how: 'drop' | 'reject'; readonly runId: string };
+
+/** One try to reach a component's port from inside another component's pod. */
+export type Probe = {
+  readonly outcome: 'answered' | 'refused' | 'timeout';
+  readonly ms: number;
+  readonly from: string;
+  readonly to: string;
+};
+
+/** Something done to the platform that can be undone, once or many times. */
+export type Act = { readonly id: string; undo(): Promise<void> };
+
+export interface Target extends AsyncDisposable {
+  readonly endpoints: Endpoints;
+  facts(): Promise<Facts>;
+  pods(): Promise<readonly Pod[]>;
+  /** Every address ever seen and whose it was. */
+  addresses(): ReadonlyMap<string, Address>;
+  /** Sends the signal to the pod with exactly this uid; throws Unreachable when that pod is no more. */
+  signal(uid: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
+  delay(act: DelayAct): Promise<Act>;
+  block(act: BlockAct): Promise<Act>;
+  /** From a pod of `from` (or, with null, from where users are) to the pods of `to`; `tagged` carries the drill's tag. */
+  probe(from: string | null, to: string, tagged: string | null): Promise<Probe>;
+  /** Runs the plan's traffic from where users are; records come as requests end, in no order. */
+  traffic(plan: TrafficPlan, startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord>;
+  /** Captures packets into `file` (pcap) until stopped; resolves once the capture is running. */
+  capture(file: string): Promise<Capture>;
+}
+
+export type Capture = {
+  readonly file: string;
+  /** Ends the capture; the counts are tcpdump's own. */
+  stop(): Promise<{ readonly captured: number; readonly droppedByKernel: number }>;
+};

@@ -1,0 +1,55 @@
+// The clock, the only one: nothing else in firedrill reads the time or sleeps.
+import { setTimeout as wait } from 'node:timers/promises';
+import { Usage } from './errors.ts';
+import type { Duration, Nanos } from './model.ts';
+
+export type Clock = {
+  /** Now, in nanoseconds since the epoch (microsecond resolution). */
+  now(): Nanos;
+  /** Resolves at `at`, or at once when that has passed; rejects with the signal's reason when it aborts. */
+  sleepUntil(at: Nanos, signal?: AbortSignal): Promise<void>;
+};
+
+export const SECOND = 1_000_000_000n;
+export const MILLISECOND = 1_000_000n;
+
+const now = (): Nanos => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+
+export const systemClock: Clock = {
+  now,
+  async sleepUntil(at, signal) {
+    for (let left = at - now(); left > 0n; left = at - now()) {
+      // setTimeout takes at most 2^31 ms and may fire a millisecond early.
+      const ms = Number(left / MILLISECOND) + 1;
+      await wait(Math.min(ms, 2_000_000_000), undefined, signal ? { signal } : {});
+    }
+    signal?.throwIfAborted();
+  },
+};
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/** Milliseconds in a duration such as `250ms`, `1.5s`, `2m`. Throws Usage, naming `where`, when it isn't one. */
+export const milliseconds = (text: Duration | string, where = 'duration'): number => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  if (!match)
+    throw new Usage(`${where}: '${text}' is not a duration; write a number and ms, s, m or h, such as 250ms or 2m`);
+  return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+};
+
+export const fromMs = (ms: number): Nanos => BigInt(Math.round(ms * 1e6));
+export const toMs = (nanos: Nanos): number => Number(nanos) / 1e6;
+
+/** ISO 8601 UTC with nanoseconds, as files have it: `2026-11-21T06:48:20.123456789Z`. */
+export const iso = (at: Nanos): string => {
+  const seconds = new Date(Number(at / MILLISECOND)).toISOString().slice(0, 19);
+  return `${seconds}.${String(at % SECOND).padStart(9, '0')}Z`;
+};
+
+/** The instant that an ISO 8601 or RFC 3339 text names, down to its nanoseconds. Throws RangeError when it names none. */
+export const fromIso = (text: string): Nanos => {
+  const match = /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/i.exec(text);
+  const base = match ? Date.parse(`${match[1]!.replace(' ', 'T')}${match[3]}`) : Number.NaN;
+  if (!match || Number.isNaN(base)) throw new RangeError(`'${text}' is not an RFC 3339 time`);
+  return BigInt(base) * MILLISECOND + BigInt((match[2] ?? '').padEnd(9, '0').slice(0, 9));
+};
