@@ -1,0 +1,72 @@
+// Whom a pod may call: the addresses of each component, kept current by a watch that is told of every change.
+import { request } from 'node:http';
+import { Unreachable } from '../../../errors.ts';
+import { until } from '../../../poll.ts';
+
+export type Place = { readonly ip: string; readonly port: number };
+
+export type Endpoints = {
+  /** The next pod of a component, round robin; null when none is known. */
+  next(component: string): Place | null;
+  /** Whether service discovery has answered at all. */
+  known(): boolean;
+};
+
+type Answer = { readonly version: number; readonly components: Readonly<Record<string, readonly Place[]>> };
+
+/** Longer than service discovery holds a watch that has no news (10 s). */
+const WATCH_MS = 15_000;
+const PATIENCE_MS = 24 * 3_600_000;
+
+/**
+ * Watches until `signal` aborts. `gone` is called with each address that a component no longer has. While discovery is
+ * unreachable the last known addresses stay, as they do in a Kubernetes node that lost its API server.
+ */
+export const watchEndpoints = (url: string, signal: AbortSignal, gone: (place: Place) => void): Endpoints => {
+  const places = new Map<string, readonly Place[]>();
+  const turns = new Map<string, number>();
+  let version = 0;
+  const learn = (answer: Answer): void => {
+    const before = [...places.values()].flat();
+    for (const [component, list] of Object.entries(answer.components)) places.set(component, list);
+    version = answer.version;
+    const now = new Set([...places.values()].flat().map(key));
+    for (const place of before) if (!now.has(key(place))) gone(place);
+  };
+  const watch = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const ask = (): Promise<Answer> => get(`${url}/endpoints?since=${version}`, signal);
+      learn(await until('service discovery', ask, { forMs: PATIENCE_MS, everyMs: 100, signal }));
+    }
+  };
+  watch().catch(() => {});
+  return {
+    known: () => version > 0,
+    next: (component) => {
+      const list = places.get(component) ?? [];
+      const turn = turns.get(component) ?? 0;
+      turns.set(component, turn + 1);
+      return list[turn % list.length] ?? null;
+    },
+  };
+};
+
+/** An address as a map key. */
+export const key = ({ ip, port }: Place): string => `${ip}:${port}`;
+
+const get = (url: string, stop: AbortSignal): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(WATCH_MS)]);
+    const asking = request(url, { signal }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.once('error', reject);
+      response.once('end', () => {
+        if (response.statusCode !== 200) return reject(new Unreachable(`${url}: HTTP ${response.statusCode}`));
+        resolve(JSON.parse(text) as Answer);
+      });
+    });
+    asking.once('error', reject).end();
+  });
