@@ -1,9 +1,13 @@
 // The ledger: one record for every tagged request, the client's own truth. Pure data.
+import { z } from 'zod';
+import { Usage } from '../errors.ts';
+import { problems } from '../platform.ts';
 
 export type LedgerRecord = {
   /** Position in the arrival plan. */
   readonly n: number;
   readonly journey: string;
+  /** The journey's step as the platform has it, such as `GET /orders/:id`. */
   readonly request: string;
   readonly requestId: string;
   readonly correlationId: string;
@@ -32,4 +36,52 @@ export type TrafficSummary = {
   readonly failed: number;
   /** The client itself could not keep up: such a run is never a pass. Null, or why. */
   readonly saturated: string | null;
+};
+
+/** Never sent, or given up because the run was ended: says nothing about the platform. */
+export const untold = (record: LedgerRecord): boolean => record.sent === null || record.error === 'aborted';
+
+/** No whole answer, or a status of 400 or more, as most load generators count it. */
+export const failed = (record: LedgerRecord): boolean =>
+  !untold(record) && (record.status === null || record.status >= 400);
+
+const time = z.iso.datetime({ offset: true });
+const end = z.object({ ip: z.string(), port: z.int() }).nullable();
+const schema: z.ZodType<LedgerRecord> = z.object({
+  n: z.int().min(0),
+  journey: z.string(),
+  request: z.string(),
+  requestId: z.string(),
+  correlationId: z.string(),
+  traceId: z.string(),
+  spanId: z.string(),
+  user: z.string(),
+  session: z.string(),
+  intended: time,
+  sent: time.nullable(),
+  ended: time.nullable(),
+  status: z.int().nullable(),
+  error: z.string().nullable(),
+  latencyMs: z.number().nullable(),
+  serviceMs: z.number().nullable(),
+  local: end,
+  remote: end,
+});
+
+/** One record as one line of NDJSON, without its line break; the keys are always in the same order. */
+export const toLine = (record: LedgerRecord): string => JSON.stringify(schema.parse(record));
+
+/** The record that a line of a ledger holds. Throws Usage with what is wrong with it. */
+export const fromLine = (line: string): LedgerRecord => {
+  const parsed = schema.safeParse(json(line));
+  if (!parsed.success) throw new Usage(`ledger: ${problems(parsed.error)}: ${line.slice(0, 80)}`);
+  return parsed.data;
+};
+
+const json = (line: string): unknown => {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new Usage(`ledger: not JSON: ${line.slice(0, 80)}`);
+  }
 };

@@ -1,0 +1,32 @@
+// Why a request got no whole answer, in the words that a ledger has.
+import { oneLine } from '../errors.ts';
+import type { Address } from './connections.ts';
+
+const WORDS: Readonly<Record<string, string>> = {
+  UND_ERR_SOCKET: 'connection closed',
+  UND_ERR_CONNECT_TIMEOUT: 'connect timeout',
+  UND_ERR_HEADERS_TIMEOUT: 'timeout',
+  UND_ERR_BODY_TIMEOUT: 'timeout',
+  UND_ERR_HEADERS_OVERFLOW: 'response headers too large',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'response cut short',
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'response too large',
+  UND_ERR_INVALID_ARG: 'invalid request',
+  UND_ERR_ABORTED: 'aborted',
+  UND_ERR_DESTROYED: 'aborted',
+  UND_ERR_CLOSED: 'aborted',
+};
+
+/** The system's own code (`ECONNREFUSED`, `ECONNRESET`, `ENOTFOUND`), plain words for undici's, or the message. */
+export const failure = (error: Error): string => {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (!code) return oneLine(error);
+  // HPE_: the parser of HTTP itself; the answer is no HTTP or breaks off in its middle.
+  return WORDS[code] ?? (code.startsWith('HPE_') ? 'malformed response' : code);
+};
+
+/** Whom a failed connection attempt tried to reach, when the system says so. */
+export const triedAddress = (error: Error): Address | null => {
+  const first = error instanceof AggregateError ? ((error.errors[0] as unknown) ?? error) : error;
+  const { address, port } = first as { address?: string; port?: number };
+  return address && port ? { ip: address, port } : null;
+};

@@ -1,0 +1,65 @@
+// Who a request is, on the wire: the ids that every layer may be searched for, and the headers that carry them.
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { PlannedRequest } from './plan.ts';
+
+export type Identity = {
+  /** A UUID; version 4's layout, because some gateways refuse or replace any other. */
+  readonly requestId: string;
+  /** `firedrill-<runId>-` and 12 hex digits. */
+  readonly correlationId: string;
+  /** 32 and 16 lower case hex digits, as W3C Trace Context has them. */
+  readonly traceId: string;
+  readonly spanId: string;
+};
+
+/** Hex digits that look random, are the same for the same run and purpose, and differ between any two of either. */
+export const digest = (runId: string, purpose: string): string => hash('sha256', `${runId}/${purpose}`);
+
+/** The ids of the n-th request of a run: all digits are SHA-256's, so samplers that look at a trace id's bits stay fair. */
+export const identity = (runId: string, n: number): Identity => {
+  const trace = digest(runId, `trace/${n}`);
+  const request = digest(runId, `request/${n}`);
+  return {
+    requestId: uuid(request),
+    correlationId: `firedrill-${runId}-${request.slice(32, 44)}`,
+    traceId: trace.slice(0, 32),
+    spanId: trace.slice(32, 48),
+  };
+};
+
+/** RFC 9562's layout: version nibble 4, variant bits 10. */
+const uuid = (hex: string): string => {
+  const variant = '89ab'[Number.parseInt(hex[16]!, 16) % 4];
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join('-');
+};
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/**
+ * The headers of one request, name and value in turn, as undici takes them.
+ *
+ * traceparent is W3C Trace Context Level 2 with flags 03: sampled, and with a random trace id.
+ */
+export const headers = (runId: string, request: PlannedRequest, ids: Identity): string[] => {
+  const list = [
+    ...['user-agent', `firedrill/${version} (synthetic; run ${runId})`],
+    ...['x-request-id', ids.requestId],
+    ...['x-correlation-id', ids.correlationId],
+    ...['x-firedrill-run', runId],
+    ...['traceparent', `00-${ids.traceId}-${ids.spanId}-03`],
+    ...['baggage', `firedrill.run_id=${runId}`],
+    ...['x-user-id', request.user],
+    ...['x-session-id', request.session],
+  ];
+  if (request.body !== null) list.push('content-type', 'application/json');
+  return list;
+};

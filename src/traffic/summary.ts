@@ -1,0 +1,142 @@
+// What the ledger says about the client: how much it sent, how late, and whether it kept up. Pure.
+import { hash } from 'node:crypto';
+import { build, type Histogram } from 'hdr-histogram-js';
+import { fromIso, toMs } from '../time.ts';
+import { failed, type LedgerRecord, type TrafficSummary, toLine, untold } from './ledger.ts';
+import type { TrafficPlan } from './plan.ts';
+
+/** Milliseconds. */
+export type Quantiles = {
+  readonly count: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+};
+
+/** How late the client's own event loop ran, in milliseconds. */
+export type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
+
+export type ClientSummary = TrafficSummary & {
+  readonly planned: number;
+  readonly aborted: number;
+  /** Of requests that were answered or timed out; a quick failure is no quick answer. From the intended time. */
+  readonly latencyMs: Quantiles;
+  /** The same requests, from the time when each was really sent. */
+  readonly serviceMs: Quantiles;
+  /** Sent minus intended. */
+  readonly schedulingErrorMs: Quantiles;
+  readonly loopDelayMs: LoopDelay | null;
+};
+
+/** Takes records one by one, so that a long run need not be held in memory. */
+export type Tally = { add(record: LedgerRecord): void; summary(loopDelay: LoopDelay | null): ClientSummary };
+
+/**
+ * A client that cannot keep up is late more and more; one that shares two busy cores is late now and then. So a late
+ * tail counts from where no pause of a garbage collector or a scheduler reaches (some 100 ms), and a late median from
+ * where the client is behind most of the time. Both must exceed the mean spacing too: less than that leaves the load's
+ * shape as it was.
+ */
+const LATE_TAIL_MS = 500;
+const LATE_MEDIAN_MS = 50;
+
+/** Percentiles are HDR histograms', to three digits. */
+export const tally = (plan: TrafficPlan): Tally => {
+  const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0 };
+  const [latency, service, lateness] = [histogram(), histogram(), histogram()];
+  const add = (record: LedgerRecord): void => {
+    counts.seen += 1;
+    if (record.error === 'aborted') counts.aborted += 1;
+    else if (record.sent === null) counts.unsent += 1;
+    if (record.status !== null) counts.answered += 1;
+    if (failed(record)) counts.failed += 1;
+    if (record.sent === null) return;
+    counts.sent += 1;
+    put(lateness, toMs(fromIso(record.sent) - fromIso(record.intended)));
+    if (!measured(record)) return;
+    put(latency, record.latencyMs ?? 0);
+    put(service, record.serviceMs ?? 0);
+  };
+  const summary = (loopDelayMs: LoopDelay | null): ClientSummary => {
+    const { sent, answered, failed, aborted } = counts;
+    const schedulingErrorMs = quantiles(lateness);
+    const missing = plan.requests.length - counts.seen;
+    const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs: spacing(plan) });
+    const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
+    return { planned: plan.requests.length, sent, answered, failed, aborted, saturated, ...times };
+  };
+  return { add, summary };
+};
+
+/** The summary of all the plan's records; `loopDelay` is the client's, the worst one where there were several. */
+export const summarise = (
+  records: Iterable<LedgerRecord>,
+  plan: TrafficPlan,
+  loopDelay: LoopDelay | null = null,
+): ClientSummary => {
+  const all = tally(plan);
+  for (const record of records) all.add(record);
+  return all.summary(loopDelay);
+};
+
+/** Whether its latency is one: answered, or waited for in vain as long as anybody would. */
+export const measured = (record: LedgerRecord): boolean =>
+  !untold(record) && (record.status !== null || record.error === 'timeout');
+
+type Pace = {
+  readonly unsent: number;
+  readonly missing: number;
+  readonly spacingMs: number;
+  readonly schedulingErrorMs: Quantiles;
+  readonly loopDelayMs: LoopDelay | null;
+};
+
+const saturation = ({
+  unsent,
+  missing,
+  spacingMs,
+  schedulingErrorMs: late,
+  loopDelayMs: loop,
+}: Pace): string | null => {
+  const tail = Math.max(LATE_TAIL_MS, spacingMs);
+  const median = Math.max(LATE_MEDIAN_MS, spacingMs);
+  if (missing > 0) return `${missing} planned requests have no record`;
+  if (unsent > 0) return `${unsent} requests could not be sent before their timeout`;
+  if (late.p99 > tail) return `1 % of requests left more than ${ms(late.p99)} late (bound: ${ms(tail)})`;
+  if (late.p50 > median) return `half of the requests left more than ${ms(late.p50)} late (bound: ${ms(median)})`;
+  if (loop && loop.p50 > LATE_MEDIAN_MS)
+    return `the client's event loop was ${ms(loop.p50)} late half of the time (bound: ${ms(LATE_MEDIAN_MS)})`;
+  return null;
+};
+
+const ms = (value: number): string => `${Math.round(value)} ms`;
+
+const spacing = ({ requests }: TrafficPlan): number =>
+  requests.length > 1 ? (requests.at(-1)!.atMs - requests[0]!.atMs) / (requests.length - 1) : 0;
+
+// Histograms hold whole microseconds.
+const histogram = (): Histogram =>
+  build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 60_000_000,
+    numberOfSignificantValueDigits: 3,
+    autoResize: true,
+  });
+
+const put = (into: Histogram, value: number): void => into.recordValue(Math.max(0, Math.round(value * 1000)));
+
+const quantiles = (of: Histogram): Quantiles => {
+  const at = (percentile: number): number => (of.totalCount > 0 ? of.getValueAtPercentile(percentile) / 1000 : 0);
+  return { count: of.totalCount, p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100) };
+};
+
+/** The ledger as a file has it, ordered by `n`, and that text's SHA-256 in hex: the same records always give the same. */
+export const canonicalLedger = (
+  records: Iterable<LedgerRecord>,
+): { readonly text: string; readonly sha256: string } => {
+  const ordered = [...records].sort((a, b) => a.n - b.n);
+  const text = ordered.map((record) => `${toLine(record)}\n`).join('');
+  return { text, sha256: hash('sha256', text) };
+};
