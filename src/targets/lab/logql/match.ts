@@ -1,0 +1,47 @@
+// Label matchers and regular expressions: Go's RE2 syntax as far as JavaScript has it too.
+import { BadQuery } from './errors.ts';
+import { child, flat, type Node, unquote } from './tree.ts';
+
+export type Labels = ReadonlyMap<string, string>;
+export type Matcher = { readonly name: string; readonly test: (value: string) => boolean };
+
+/** A Go regular expression; leading flags such as `(?i)` become JavaScript's. Throws BadQuery when it is none. */
+export const regexp = (source: string, anchored: boolean): RegExp => {
+  const [, flags, rest] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(source)!;
+  const body = rest!.replace(/\(\?P</g, '(?<');
+  try {
+    return new RegExp(
+      anchored ? `^(?:${body})$` : body,
+      `${flags ?? ''}${anchored && !flags?.includes('s') ? 's' : ''}u`,
+    );
+  } catch (error) {
+    const why = (error as Error).message.replace(/^Invalid regular expression: (\/.*\/\w*: )?/s, '');
+    throw new BadQuery(`parse error : error parsing regexp: ${why}: \`${source}\``);
+  }
+};
+
+const tests = (op: string, value: string): ((value: string) => boolean) => {
+  if (op === '=') return (it) => it === value;
+  if (op === '!=') return (it) => it !== value;
+  const pattern = regexp(value, true);
+  return op === '=~' ? (it) => pattern.test(it) : (it) => !pattern.test(it);
+};
+
+/** A Matcher node: `name="value"` and its three siblings; the regular expressions match the whole value. */
+export const matcher = (node: Node): Matcher => {
+  const op = child(node, 'Eq', 'Neq', 'Re', 'Nre')!.text;
+  return { name: child(node, 'Identifier')!.text, test: tests(op, unquote(child(node, 'String')!)) };
+};
+
+/** A Selector node. As in Loki at least one matcher must not match the empty value. */
+export const selector = (node: Node): Matcher[] => {
+  const matchers = flat(child(node, 'Matchers'), 'Matchers').map(matcher);
+  if (matchers.length === 0 || matchers.every(({ test }) => test('')))
+    throw new BadQuery(
+      'parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, app=~".*" does not meet this requirement, but app=~".+" will',
+    );
+  return matchers;
+};
+
+export const matches = (matchers: readonly Matcher[], labels: Labels): boolean =>
+  matchers.every(({ name, test }) => test(labels.get(name) ?? ''));
