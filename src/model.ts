@@ -187,4 +187,6 @@ export type PacketItem = Item & {
   readonly client: FlowEnd;
   readonly server: FlowEnd;
   readonly ms: number | null;
+  /** Which end sent the packet that showed it; whoever sends is alive. */
+  readonly by: 'client' | 'server';
 };
