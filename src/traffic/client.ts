@@ -1,14 +1,12 @@
 // The open-loop client: every request leaves when the plan says so, whatever became of the others.
 import { once } from 'node:events';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Dispatcher } from 'undici';
+import { type ELDHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Nanos } from '../model.ts';
-import { type Clock, fromMs, iso, MILLISECOND, SECOND, systemClock, toMs } from '../time.ts';
-import { type Connection, type Connections, connections, type Ends } from './connections.ts';
-import { failure, triedAddress } from './failure.ts';
-import { headers, type Identity, identity } from './identity.ts';
+import { type Clock, fromMs, MILLISECOND, SECOND, systemClock } from '../time.ts';
+import { type Connection, type Connections, connections } from './connections.ts';
+import { entry, type Flight, flightOf, listener, type Outcome, wire } from './flight.ts';
 import type { LedgerRecord } from './ledger.ts';
-import { type PlannedRequest, peak, type TrafficPlan } from './plan.ts';
+import { peak, type TrafficPlan } from './plan.ts';
 import type { LoopDelay } from './summary.ts';
 
 export type SendOptions = {
@@ -35,168 +33,137 @@ const LOOP_RESOLUTION_MS = 10;
  * what a server does. Call it some 100 ms before `startAt`, so that connections can be opened ahead.
  */
 export const sendTraffic = async (plan: TrafficPlan, startAt: Nanos, options: SendOptions): Promise<LoopDelay> => {
+  await using pool = connections(new URL(plan.url), options.connections ?? enough(plan));
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
-  await using pool = connections(new URL(plan.url), options.connections ?? enough(plan));
-  await send(plan, startAt, options, pool);
-  delay.disable();
-  // The histogram holds the time between two ticks of its timer; what exceeds the timer's own period is delay.
-  const late = (percentile: number): number => Math.max(0, delay.percentile(percentile) / 1e6 - LOOP_RESOLUTION_MS);
-  return delay.count > 0 ? { p50: late(50), p99: late(99), max: late(100) } : { p50: 0, p99: 0, max: 0 };
+  try {
+    await new Sending(plan, startAt, options, pool).done();
+  } finally {
+    delay.disable();
+  }
+  return loopDelay(delay);
 };
 
 /** Each request holds a connection for `timeoutMs` at most: so many can be under way, and no server can make it more. */
 const enough = (plan: TrafficPlan): number => Math.max(1, Math.min(MOST_CONNECTIONS, peak(plan, plan.timeoutMs) + 1));
 
-type Flight = {
-  readonly request: PlannedRequest;
-  readonly due: Nanos;
-  sent: Nanos | null;
-  connection: Connection | null;
-  ids: Identity | null;
-  over: boolean;
+/** The histogram holds the time between two ticks of its timer; what exceeds the timer's own period is delay. */
+const loopDelay = (delay: ELDHistogram): LoopDelay => {
+  const late = (percentile: number): number => Math.max(0, delay.percentile(percentile) / 1e6 - LOOP_RESOLUTION_MS);
+  return delay.count > 0 ? { p50: late(50), p99: late(99), max: late(100) } : { p50: 0, p99: 0, max: 0 };
 };
 
-type Outcome = { readonly status: number | null; readonly error: string | null; readonly ends?: Ends };
+/** One sending of one plan, from its first connection to its last record. */
+class Sending {
+  readonly #plan: TrafficPlan;
+  readonly #startAt: Nanos;
+  readonly #timeout: Nanos;
+  /** The base URL's own path, which stays in front of every request's. */
+  readonly #base: string;
+  readonly #pool: Connections;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #record: (record: LedgerRecord) => void;
+  /** Ordered by when they are due, and so by when they time out. */
+  readonly #flights: readonly Flight[];
+  /** Due, but all connections are busy. */
+  readonly #waiting: Flight[] = [];
+  readonly #settled = new AbortController();
+  #left: number;
+  /** Everything before it is over. */
+  #oldest = 0;
 
-const send = async (plan: TrafficPlan, startAt: Nanos, options: SendOptions, pool: Connections): Promise<void> => {
-  const { record, signal, clock = systemClock } = options;
-  const timeout = fromMs(plan.timeoutMs);
-  const base = new URL(plan.url).pathname.replace(/\/$/, '');
-  const settled = new AbortController();
-  const waiting: Flight[] = [];
-  const flights = plan.requests.map(
-    (request): Flight => ({
-      request,
-      due: startAt + fromMs(request.atMs),
-      sent: null,
-      connection: null,
-      ids: null,
-      over: false,
-    }),
-  );
-  let left = flights.length;
-  if (left === 0) settled.abort();
+  constructor(plan: TrafficPlan, startAt: Nanos, options: SendOptions, pool: Connections) {
+    this.#plan = plan;
+    this.#startAt = startAt;
+    this.#timeout = fromMs(plan.timeoutMs);
+    this.#base = new URL(plan.url).pathname.replace(/\/$/, '');
+    this.#pool = pool;
+    this.#clock = options.clock ?? systemClock;
+    this.#signal = options.signal;
+    this.#record = options.record;
+    this.#flights = plan.requests.map((request) => flightOf(request, startAt));
+    this.#left = this.#flights.length;
+    if (this.#left === 0) this.#settled.abort();
+  }
 
-  const settle = (flight: Flight, outcome: Outcome): void => {
-    if (flight.over) return;
-    flight.over = true;
-    record(entry(plan.runId, flight, clock.now(), outcome));
-    if (flight.connection) release(flight.connection, outcome.status !== null);
-    left -= 1;
-    if (left === 0) settled.abort();
-  };
+  async done(): Promise<void> {
+    await this.#rest(this.#startAt - SECOND, this.#signal);
+    if (!this.#signal.aborted) this.#pool.warm(peak(this.#plan, WARM_MS));
+    await Promise.all([this.#depart(), this.#expire(), this.#leave()]);
+  }
 
-  const release = (connection: Connection, reusable: boolean): void => {
-    if (reusable) pool.give(connection);
-    else pool.drop(connection);
-    let next = waiting.shift();
-    while (next && !launch(next)) next = waiting.shift();
-  };
+  async #depart(): Promise<void> {
+    for (const flight of this.#flights) {
+      if (flight.due > this.#clock.now()) await this.#rest(flight.due, this.#signal);
+      if (this.#signal.aborted) return;
+      this.#launch(flight);
+    }
+  }
 
-  /** False when it is over or overdue: then it is not worth a connection, and giveUp() has the word. */
-  const launch = (flight: Flight): boolean => {
-    const now = clock.now();
-    if (flight.over || now >= flight.due + timeout) return false;
-    flight.connection = pool.take();
+  /** False when it is over or overdue: then it is not worth a connection, and `#giveUp` has the word. */
+  #launch(flight: Flight): boolean {
+    const now = this.#clock.now();
+    if (flight.over || now >= flight.due + this.#timeout) return false;
+    flight.connection = this.#pool.take();
     if (flight.connection) {
       flight.sent = now;
-      flight.ids = identity(plan.runId, flight.request.n);
-      const told = answer((outcome) => settle(flight, outcome));
-      flight.connection.dispatch(wire(plan.runId, base, flight.request, flight.ids), told);
-    } else waiting.push(flight);
+      const told = listener((outcome) => this.#settle(flight, outcome));
+      flight.connection.dispatch(wire(this.#plan.runId, this.#base, flight), told);
+    } else this.#waiting.push(flight);
     return true;
-  };
+  }
 
-  const depart = async (): Promise<void> => {
-    for (const flight of flights) {
-      if (flight.due > clock.now()) await rest(clock, flight.due, signal);
-      if (signal.aborted) return;
-      launch(flight);
-    }
-  };
+  #settle(flight: Flight, outcome: Outcome): void {
+    if (flight.over) return;
+    flight.over = true;
+    this.#record(entry(this.#plan.runId, flight, this.#clock.now(), outcome));
+    if (flight.connection) this.#release(flight.connection, outcome.status !== null);
+    this.#left -= 1;
+    if (this.#left === 0) this.#settled.abort();
+  }
 
-  let oldest = 0;
-  const giveUp = (at: Nanos): void => {
-    for (; oldest < flights.length; oldest += 1) {
-      const flight = flights[oldest]!;
-      if (!flight.over && flight.due + timeout > at) return;
-      settle(flight, { status: null, error: flight.sent === null ? 'not sent' : 'timeout' });
-    }
-  };
-  const expire = async (): Promise<void> => {
-    for (giveUp(startAt); oldest < flights.length; ) {
-      await rest(clock, flights[oldest]!.due + timeout, settled.signal);
-      const now = clock.now();
+  #release(connection: Connection, reusable: boolean): void {
+    if (reusable) this.#pool.give(connection);
+    else this.#pool.drop(connection);
+    let next = this.#waiting.shift();
+    while (next && !this.#launch(next)) next = this.#waiting.shift();
+  }
+
+  async #expire(): Promise<void> {
+    for (this.#giveUp(this.#startAt); this.#oldest < this.#flights.length; ) {
+      await this.#rest(this.#flights[this.#oldest]!.due + this.#timeout, this.#settled.signal);
+      const now = this.#clock.now();
       // After a stall of our own, answers lie in the sockets: they are let in before anything is given up.
-      await rest(clock, now + MILLISECOND, settled.signal);
-      giveUp(now);
+      await this.#rest(now + MILLISECOND, this.#settled.signal);
+      this.#giveUp(now);
     }
-  };
+  }
 
-  const leave = async (): Promise<void> => {
-    const either = AbortSignal.any([signal, settled.signal]);
+  #giveUp(now: Nanos): void {
+    for (; this.#oldest < this.#flights.length; this.#oldest += 1) {
+      const flight = this.#flights[this.#oldest]!;
+      if (!flight.over && flight.due + this.#timeout > now) return;
+      this.#settle(flight, { status: null, error: flight.sent === null ? 'not sent' : 'timeout' });
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const either = AbortSignal.any([this.#signal, this.#settled.signal]);
     if (!either.aborted) await once(either, 'abort');
-    const abort = (some: readonly Flight[]): void => {
-      for (const flight of some) settle(flight, { status: null, error: 'aborted' });
-    };
-    abort(flights.filter((flight) => flight.sent === null));
-    await rest(clock, clock.now() + GRACE, settled.signal);
-    abort(flights);
-  };
+    this.#abort(this.#flights.filter((flight) => flight.sent === null));
+    await this.#rest(this.#clock.now() + GRACE, this.#settled.signal);
+    this.#abort(this.#flights);
+  }
 
-  await rest(clock, startAt - SECOND, signal);
-  if (!signal.aborted) pool.warm(peak(plan, WARM_MS));
-  await Promise.all([depart(), expire(), leave()]);
-};
+  #abort(flights: readonly Flight[]): void {
+    for (const flight of flights) this.#settle(flight, { status: null, error: 'aborted' });
+  }
 
-/** Sleeps until then or until the signal, whichever is first. */
-const rest = (clock: Clock, at: Nanos, signal: AbortSignal): Promise<void> =>
-  clock.sleepUntil(at, signal).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
-
-const wire = (runId: string, base: string, request: PlannedRequest, ids: Identity): Dispatcher.DispatchOptions => ({
-  method: request.method as Dispatcher.HttpMethod,
-  path: base + request.path,
-  body: request.body,
-  headers: headers(runId, request, ids),
-});
-
-/** Listens to one answer until its last byte; its body is let go. */
-const answer = (settle: (outcome: Outcome) => void): Dispatcher.DispatchHandler => {
-  let status: number | null = null;
-  return {
-    onRequestStart: () => {},
-    onResponseStart: (_controller, code) => {
-      status = code;
-    },
-    onResponseData: () => {},
-    onResponseEnd: () => settle({ status, error: null }),
-    onResponseError: (_controller, error) =>
-      settle({ status: null, error: failure(error), ends: { local: null, remote: triedAddress(error) } }),
-  };
-};
-
-const entry = (runId: string, flight: Flight, now: Nanos, outcome: Outcome): LedgerRecord => {
-  const { request, due, sent } = flight;
-  const open = flight.connection?.ends();
-  const ends = open?.remote ? open : outcome.ends;
-  return {
-    n: request.n,
-    journey: request.journey,
-    request: request.request,
-    ...(flight.ids ?? identity(runId, request.n)),
-    user: request.user,
-    session: request.session,
-    intended: iso(due),
-    sent: sent === null ? null : iso(sent),
-    ended: sent === null ? null : iso(now),
-    status: outcome.status,
-    error: outcome.error,
-    latencyMs: sent === null ? null : toMs(now - due),
-    serviceMs: sent === null ? null : toMs(now - sent),
-    local: ends?.local ?? null,
-    remote: ends?.remote ?? null,
-  };
-};
+  /** Sleeps until then or until the signal, whichever is first. */
+  #rest(at: Nanos, signal: AbortSignal): Promise<void> {
+    return this.#clock.sleepUntil(at, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}

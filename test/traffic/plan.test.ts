@@ -1,0 +1,148 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Usage } from '../../src/errors.ts';
+import type { Platform } from '../../src/platform.ts';
+import { identity } from '../../src/traffic/identity.ts';
+import { type PlanInput, peak, shard, trafficPlan } from '../../src/traffic/plan.ts';
+
+const journeys: Platform['journeys'] = {
+  buy: [
+    { request: 'POST /orders', at: '0ms', body: { user: '{user}', ref: '{session}/{order}/{n}', quantity: 3 } },
+    { request: 'GET /orders/:id?full=1', at: '300ms' },
+    { request: 'GET /users/{user}/orders', at: '1s' },
+  ],
+  look: [{ request: 'GET /prices', at: '0ms' }],
+};
+const input = (over: Partial<PlanInput> = {}): PlanInput => ({
+  runId: 'run-1',
+  seed: 7,
+  url: 'http://127.0.0.1:8080',
+  load: { rate: 20, arrivals: 'poisson', users: 5, timeoutMs: 1000 },
+  journeys,
+  seconds: 30,
+  ...over,
+});
+
+describe('a traffic plan', () => {
+  test('is the same for the same seed and another for another', () => {
+    expect(trafficPlan(input())).toEqual(trafficPlan(input()));
+    expect(trafficPlan(input({ seed: 8 })).requests).not.toEqual(trafficPlan(input()).requests);
+  });
+
+  test('is ordered by time, numbered in that order, and ends in time, whatever the load', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1, max: 80, noNaN: true }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 20 }),
+        (rate, seed, seconds) => {
+          const { requests } = trafficPlan(
+            input({ seed, seconds, load: { rate, arrivals: 'poisson', users: 3, timeoutMs: 500 } }),
+          );
+          requests.forEach(({ n, atMs }, i) => {
+            expect(n).toBe(i);
+            expect(atMs).toBeGreaterThanOrEqual(requests[i - 1]?.atMs ?? 0);
+            expect(atMs).toBeLessThan(seconds * 1000);
+          });
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('has the rate in requests, not in journeys', () => {
+    const { requests } = trafficPlan(
+      input({ seconds: 300, load: { rate: 20, arrivals: 'constant', users: 5, timeoutMs: 1000 } }),
+    );
+    expect(requests.length).toBeGreaterThan(300 * 20 * 0.95);
+    expect(requests.length).toBeLessThan(300 * 20 * 1.05);
+  });
+
+  test("walks each journey's steps at their times, by one user in one session, with the blanks filled in", () => {
+    const { requests } = trafficPlan(input());
+    const first = requests.find(({ request }) => request === 'POST /orders')!;
+    const visit = requests.filter(({ session }) => session === first.session);
+    const body = JSON.parse(first.body!) as { user: string; ref: string; quantity: number };
+    const order = body.ref.split('/')[1]!;
+    expect(visit.map(({ atMs }) => Math.round(atMs - first.atMs))).toEqual([0, 300, 1000]);
+    expect(new Set(visit.map(({ user }) => user)).size).toBe(1);
+    expect(body).toEqual({ user: first.user, ref: `${first.session}/${order}/${first.n}`, quantity: 3 });
+    expect(visit.map(({ path }) => path)).toEqual([
+      '/orders',
+      `/orders/${order}?full=1`,
+      `/users/${first.user}/orders`,
+    ]);
+    expect(visit.map(({ body: sent }) => sent === null)).toEqual([false, true, true]);
+  });
+
+  test('picks journeys by their weights and users among as many as there are', () => {
+    const load = { rate: 100, arrivals: 'constant', users: 4, timeoutMs: 1000, journeys: { buy: 1, look: 3 } } as const;
+    const { requests } = trafficPlan(input({ load, seconds: 60 }));
+    const starts = requests.filter(({ request }) => request === 'POST /orders' || request === 'GET /prices');
+    const looks = starts.filter(({ journey }) => journey === 'look').length / starts.length;
+    expect(looks).toBeGreaterThan(0.7);
+    expect(looks).toBeLessThan(0.8);
+    expect(new Set(requests.map(({ user }) => user))).toEqual(new Set([1, 2, 3, 4].map((i) => `firedrill-user-${i}`)));
+  });
+
+  test('a journey of weight 0 is never walked', () => {
+    const load = { rate: 50, arrivals: 'poisson', users: 1, timeoutMs: 1000, journeys: { look: 1, buy: 0 } } as const;
+    expect(new Set(trafficPlan(input({ load })).requests.map(({ journey }) => journey))).toEqual(new Set(['look']));
+  });
+
+  test('sharded, every request goes to exactly one worker, under its own number', () => {
+    const plan = trafficPlan(input());
+    const shards = [0, 1, 2].map((i) => shard(plan, i, 3));
+    expect(shards.flatMap(({ requests }) => requests).sort((a, b) => a.n - b.n)).toEqual(plan.requests);
+    expect(shards.every(({ requests }) => Math.abs(requests.length - plan.requests.length / 3) < 1)).toBe(true);
+  });
+
+  test('bad input is one line with everything that is wrong', () => {
+    const load = { rate: 0, arrivals: 'poisson', users: 0.5, timeoutMs: -1, journeys: { sell: 1 } } as const;
+    const plan = (): unknown =>
+      trafficPlan(input({ load, runId: 'a b', url: 'ftp://x', seconds: Number.NaN, seed: -1 }));
+    expect(plan).toThrow(Usage);
+    expect(plan).toThrow(
+      /run id 'a b'.*seed -1.*'ftp:\/\/x'.*rate 0.*NaN s.*users 0\.5.*timeoutMs -1.*no journey is called sell; there are buy, look/,
+    );
+    expect(plan).not.toThrow(/\n/);
+  });
+
+  test('more requests than a ledger can hold are refused before any is made', () => {
+    const load = { rate: 1e9, arrivals: 'constant', users: 1, timeoutMs: 1000 } as const;
+    expect(() => trafficPlan(input({ load }))).toThrow('about 30000000000 requests are too many');
+  });
+});
+
+test('the peak is the most requests due within a window, wherever it lies', () => {
+  const at = (...times: number[]) => ({
+    ...trafficPlan(input({ seconds: 1 })),
+    requests: times.map((atMs) => ({ atMs }) as never),
+  });
+  expect(peak(at(0, 500, 510, 590, 600, 900), 100)).toBe(3);
+  expect(peak(at(), 100)).toBe(0);
+});
+
+describe('identities', () => {
+  test('are unique within a run and between runs, and well formed', () => {
+    const all = ['a', 'b'].flatMap((run) => Array.from({ length: 2000 }, (_, n) => identity(run, n)));
+    for (const key of ['requestId', 'correlationId', 'traceId', 'spanId'] as const)
+      expect(new Set(all.map((one) => one[key])).size).toBe(4000);
+    for (const one of all) {
+      expect(one.traceId).toMatch(/^[0-9a-f]{32}$/);
+      expect(one.spanId).toMatch(/^[0-9a-f]{16}$/);
+      expect(one.requestId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      expect(one.correlationId).toMatch(/^firedrill-[ab]-[0-9a-f]{12}$/);
+    }
+  });
+
+  test("a trace id's last 7 bytes, which samplers take for random, are spread evenly", () => {
+    const low = Array.from(
+      { length: 4000 },
+      (_, n) => Number.parseInt(identity('run', n).traceId.slice(18), 16) / 2 ** 56,
+    );
+    const share = low.filter((part) => part < 0.1).length / low.length;
+    expect(share).toBeGreaterThan(0.08);
+    expect(share).toBeLessThan(0.12);
+  });
+});
