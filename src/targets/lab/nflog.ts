@@ -1,0 +1,122 @@
+// The kernel's own account of what it forwarded and what it turned away: nftables' packet log, read through tcpdump.
+import { Unreachable } from '../../errors.ts';
+import type { FlowItem, Nanos } from '../../model.ts';
+import { decode, type Packet } from '../../pcap/decode.ts';
+import { type CapturedPacket, createPcapReader } from '../../pcap/reader.ts';
+import { until } from '../../poll.ts';
+import { type Running, start } from '../../process.ts';
+import { createHttpReader, type HttpReader } from './flow-observer-http.ts';
+import type { ObservedFlow } from './flow-observer-wire.ts';
+
+export type NflogOptions = {
+  /** How to run tcpdump; it must be allowed to open the log group of its network namespace. */
+  readonly tcpdump: { readonly path: string; readonly env?: Readonly<Record<string, string>> };
+  /** The log group that the nftables rules write to. */
+  readonly group: number;
+  readonly onFlow: (flow: ObservedFlow) => void;
+  /** Told, when the log ends, how many packets the kernel could not hand over. */
+  readonly onLost: (count: number) => void;
+};
+
+export type Nflog = AsyncDisposable & {
+  /** Resolves when tcpdump has ended, with its exit code or signal. */
+  readonly ended: Promise<number | string>;
+};
+
+/**
+ * Follows an NFLOG group whose rules prefix each packet with `firedrill/<verdict>/<direction>`: FORWARDED, DROPPED (a silent
+ * policy drop: POLICY_DENIED) or REJECTED (a policy that answers with a reset: POLICY_DENY), and `original` or `reply` by
+ * the kernel's connection tracking. Resolves once the log is being read; rejects with Unreachable when it can't be.
+ */
+export const startNflog = async ({ tcpdump, group, onFlow, onLost }: NflogOptions): Promise<Nflog> => {
+  const flags = ['-U', '-n', '-s', String(BATCH), '-B', '4096', '--immediate-mode', '-w', '-'];
+  const running = await start({
+    name: 'tcpdump (flows)',
+    argv: [tcpdump.path, '-i', `nflog:${group}`, ...flags],
+    ...(tcpdump.env ? { env: tcpdump.env } : {}),
+  });
+  const toFlows = createFlowReader(onFlow);
+  const reader = createPcapReader(toFlows);
+  running.child.stdout!.on('data', (chunk: Buffer) => reader.push(chunk));
+  const ended = running.ended.then((how) => {
+    const lost = droppedByKernel(running.complaint());
+    if (lost > 0) onLost(lost);
+    return how;
+  });
+  await listening(running);
+  return {
+    ended,
+    [Symbol.asyncDispose]: async () => {
+      await running.stop('SIGINT');
+      await ended;
+    },
+  };
+};
+
+/**
+ * The kernel hands over logged packets in batches of up to a page or more, and libpcap reads a batch into a buffer sized by the
+ * snapshot length: with a small one all packets of a batch but the first are damaged or lost. How much of each packet is
+ * copied is limited by the rule's own `snaplen`.
+ */
+const BATCH = 65_535;
+
+const listening = async (running: Running): Promise<void> => {
+  const died = running.ended.then((how) => {
+    throw new Unreachable(
+      `flows: tcpdump ended with ${how}: ${running.complaint().replace(/\s*\n\s*/g, '; ') || 'no message'}`,
+    );
+  });
+  const armed = until('flows: tcpdump', () => running.complaint().includes('listening on') || null, {
+    forMs: 5000,
+    everyMs: 20,
+  });
+  died.catch(() => {});
+  await Promise.race([armed, died]).catch(async (error: unknown) => {
+    await running.stop('SIGKILL');
+    throw error;
+  });
+};
+
+/** The count in tcpdump's closing words, `3 packets dropped by kernel`; 0 when it said none. */
+export const droppedByKernel = (words: string): number =>
+  Number(/(\d+) packets? dropped by kernel/.exec(words)?.[1] ?? 0);
+
+/** Turns logged packets, in the order of capture, into flows: a TCP segment that only acknowledges is none. */
+export const createFlowReader = (onFlow: (flow: ObservedFlow) => void): ((packet: CapturedPacket) => void) => {
+  const http = createHttpReader();
+  return ({ at, linkType, captured }) => {
+    const packet = decode(linkType, captured);
+    const prefix = PREFIX.exec(packet?.prefix ?? '');
+    if (packet && prefix) for (const flow of flows(packet, prefix, packet.received ?? at, http)) onFlow(flow);
+  };
+};
+
+const PREFIX = /^firedrill\/(FORWARDED|DROPPED|REJECTED)\/(original|reply)$/;
+const REASONS = { FORWARDED: null, DROPPED: 'POLICY_DENIED', REJECTED: 'POLICY_DENY' } as const;
+const FLAGS = ['SYN', 'ACK', 'FIN', 'RST', 'PSH'] as const;
+
+const flows = (packet: Packet, [, word, way]: RegExpExecArray, at: Nanos, http: HttpReader): ObservedFlow[] => {
+  const { protocol } = packet;
+  if ((protocol !== 'TCP' && protocol !== 'UDP') || isOnlyAck(packet)) return [];
+  const dropReason = REASONS[word as keyof typeof REASONS];
+  const reply = way === 'reply';
+  const flow: ObservedFlow = {
+    at,
+    verdict: dropReason ? 'DROPPED' : 'FORWARDED',
+    dropReason,
+    source: { ip: packet.source, port: packet.sourcePort },
+    destination: { ip: packet.destination, port: packet.destinationPort },
+    protocol,
+    flags: flagsOf(packet),
+    reply,
+    http: null,
+  };
+  const head = protocol === 'TCP' && !dropReason ? http(packet, at, reply) : null;
+  return head ? [flow, { ...flow, flags: [], http: head }] : [flow];
+};
+
+const isOnlyAck = ({ protocol, flags, payloadLength }: Packet): boolean =>
+  protocol === 'TCP' && payloadLength === 0 && !flags.syn && !flags.fin && !flags.rst;
+
+const flagsOf = ({ flags }: Packet): FlowItem['flags'] =>
+  FLAGS.filter((flag) => flags[flag.toLowerCase() as keyof typeof flags]);
