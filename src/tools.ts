@@ -92,20 +92,20 @@ const add = async (
   source: Tool['source'],
   unpack: (staging: string) => Promise<void>,
 ): Promise<void> => {
+  const broken = (name: ToolName): string => `${name} was unpacked but doesn't run here`;
+  const note = (why: (name: ToolName) => string): void => {
+    for (const name of names) missing.get(name)?.push(`${source}: ${why(name)}`);
+  };
   try {
     const place = await addBundle(folder, bundle, async (staging) => {
       await unpack(staging);
-      await mustRun(`${staging}/root`, names);
+      const running = await Promise.all(names.map((name) => findInBundle(join(staging, 'root'), name)));
+      if (!running.some(Boolean)) throw new Unreachable(names.map(broken).join(', '));
     });
     await each(missing, have, source, (name) => findInBundle(place, name));
+    note(broken);
   } catch (error) {
-    for (const name of names) missing.get(name)?.push(`${source}: ${oneLine(error)}`);
-  }
-};
-
-const mustRun = async (bundle: string, names: readonly ToolName[]): Promise<void> => {
-  for (const name of names) {
-    if (!(await findInBundle(bundle, name))) throw new Unreachable(`${name} was unpacked but doesn't run here`);
+    note(() => oneLine(error));
   }
 };
 

@@ -24,6 +24,17 @@ Acquire::IndexTargets::deb-src::Sources::DefaultEnabled "false";
 `;
 
 /**
+ * Debian's Alertmanager reads its templates from /usr/share, wherever it was unpacked. Started by this script it has a
+ * mount namespace of its own, in which /usr/share is the bundle's; the process stays the one that was started.
+ */
+const ALERTMANAGER = `#!/bin/sh
+root=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+unshare --mount true 2>/dev/null || user='--user --map-root-user'
+exec unshare $user --mount sh -c '
+  mount --bind "$0/usr/share" /usr/share && exec "$0/usr/bin/prometheus-alertmanager" "$@"' "$root" "$@"
+`;
+
+/**
  * Unpacks the packages, and what they depend on that the machine lacks, into `staging`/root. The rest of `staging` is
  * apt's. Throws Unreachable with apt's own last word.
  */
@@ -42,6 +53,9 @@ export const unpackDebian = async (packages: readonly string[], staging: string,
   }
   for (const deb of await readdir(debs)) {
     await run({ name: 'dpkg-deb', argv: ['dpkg-deb', '-x', join(debs, deb), join(staging, 'root')], env: plain(env) });
+  }
+  if (packages.includes('prometheus-alertmanager')) {
+    await writeFile(join(staging, 'root/usr/bin/alertmanager'), ALERTMANAGER, { mode: 0o755 });
   }
 };
 
