@@ -3,8 +3,8 @@
 // comes back to lift does not last.
 import { connect, createServer, type Server } from 'node:net';
 import { oneLine, Usage } from '../errors.ts';
-import { random } from '../random.ts';
 import { after, type Clock, fromMs, systemClock } from '../time.ts';
+import { random } from '../traffic/random.ts';
 import { type Counts, type Relay, relay } from './relay.ts';
 
 export type DelayOrder = {
@@ -36,7 +36,7 @@ const FINISH_MS = 1000;
 export const startDelayProxy = async (order: DelayOrder, clock: Clock = systemClock): Promise<DelayProxy> => {
   const counts: Counts = { relayed: 0, delayed: 0 };
   const hurry = new AbortController();
-  const draw = random(order.seed);
+  const draw = random(order.seed, 0);
   const delayMs = (): number => Math.max(0, order.addMs + (2 * draw() - 1) * order.jitterMs);
   const surroundings = { rule: { delayMs, tag: order.tag }, counts, clock, hurry: hurry.signal };
   const relays = new Set<Relay>();

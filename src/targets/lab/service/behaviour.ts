@@ -1,9 +1,10 @@
 // What an endpoint does when asked: its own work, now and then an error of its own, then its calls in order.
 
 import type { CallProfile, EndpointProfile } from '../../../platform.ts';
-import { logNormal, type Random } from '../../../random.ts';
 import { fromMs, milliseconds, systemClock } from '../../../time.ts';
+import type { Random } from '../../../traffic/random.ts';
 import { type Answer, type Asking, type Calls, failure } from './calls.ts';
+import { logNormal } from './work.ts';
 
 /** The status to answer with; `error` is null when all went well. */
 export type Outcome = { readonly status: number; readonly error: string | null };

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { EndpointProfile } from '../../../platform.ts';
 import { during } from '../../../poll.ts';
-import { random } from '../../../random.ts';
 import { after, milliseconds, systemClock, toMs } from '../../../time.ts';
+import { random } from '../../../traffic/random.ts';
 import { behave, type Outcome } from './behaviour.ts';
 import { type Asking, caller, round } from './calls.ts';
 import { carried } from './carried.ts';
@@ -34,7 +34,7 @@ export const startPod = async (
 ): Promise<RunningPod> => {
   const { platform, service, pod } = config;
   const ending = new AbortController();
-  const draw = random(config.seed);
+  const draw = random(config.seed, 0);
   const log = logger(platform.telemetry.logs, service, write);
   const tracing = startTracing(config);
   const metrics = startMetrics(platform.telemetry.metrics);

@@ -1,18 +1,5 @@
-// Seeded randomness: the same seed gives the same numbers, on every machine.
-
-/** Draws a number in [0, 1). */
-export type Random = () => number;
-
-/** Uniform numbers from a seed: mulberry32, 32 bits of state, by Tommy Ettinger (public domain). */
-export const random = (seed: number): Random => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-};
+// How long work takes.
+import type { Random } from '../../../traffic/random.ts';
 
 /** The standard normal distribution's 99th percentile. */
 const Z99 = 2.326347874;
