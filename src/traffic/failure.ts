@@ -1,4 +1,5 @@
 // Why a request got no whole answer, in the words that a ledger has.
+import { errors } from 'undici';
 import { oneLine } from '../errors.ts';
 import type { Address } from './connections.ts';
 
@@ -18,10 +19,9 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** The system's own code (`ECONNREFUSED`, `ECONNRESET`, `ENOTFOUND`), plain words for undici's, or the message. */
 export const failure = (error: Error): string => {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (!code) return oneLine(error);
-  // HPE_: the parser of HTTP itself; the answer is no HTTP or breaks off in its middle.
-  return WORDS[code] ?? (code.startsWith('HPE_') ? 'malformed response' : code);
+  if (error instanceof errors.HTTPParserError) return 'malformed response';
+  const { code } = error as NodeJS.ErrnoException;
+  return code ? (WORDS[code] ?? code) : oneLine(error);
 };
 
 /** Whom a failed connection attempt tried to reach, when the system says so. */

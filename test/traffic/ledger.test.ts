@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Usage } from '../../src/errors.ts';
+import { iso } from '../../src/time.ts';
+import { failed, fromLine, type LedgerRecord, toLine } from '../../src/traffic/ledger.ts';
+import { canonicalLedger } from '../../src/traffic/summary.ts';
+import { record, unsent } from './helpers.ts';
+
+const time = fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n }).map(iso);
+const orNull = <T>(some: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(some, { nil: null });
+const end = orNull(fc.record({ ip: fc.ipV4(), port: fc.integer({ min: 1, max: 65535 }) }));
+const ms = orNull(fc.double({ min: 0, max: 1e6, noNaN: true }).map((value) => value + 0));
+const anyRecord: fc.Arbitrary<LedgerRecord> = fc.record({
+  ...{ n: fc.nat(), journey: fc.string(), request: fc.string(), requestId: fc.uuid(), correlationId: fc.string() },
+  ...{ traceId: fc.string(), spanId: fc.string(), user: fc.string({ unit: 'binary' }), session: fc.string() },
+  ...{ intended: time, sent: orNull(time), ended: orNull(time), status: orNull(fc.integer({ min: 100, max: 599 })) },
+  ...{ error: orNull(fc.string({ unit: 'grapheme' })), latencyMs: ms, serviceMs: ms, local: end, remote: end },
+});
+
+describe('a ledger line', () => {
+  test('gives back the record that it was made of, and is one line', () => {
+    fc.assert(
+      fc.property(anyRecord, (one) => {
+        expect(fromLine(toLine(one))).toEqual(one);
+        expect(toLine(one)).not.toMatch(/[\r\n]/);
+      }),
+    );
+  });
+
+  test.each(['', '{', 'null', '[]', '{"n":1}', toLine(record(1, { atMs: 0 })).replace('"n":1', '"n":-1')])(
+    'that is none is refused in one line: %s',
+    (line) => {
+      expect(() => fromLine(line)).toThrow(Usage);
+      expect(() => fromLine(line)).toThrow(/^ledger: [^\n]+$/);
+    },
+  );
+
+  test('any text at all is a record or a Usage', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        expect(() => fromLine(text)).toThrow(Usage);
+      }),
+    );
+  });
+});
+
+describe('the canonical ledger', () => {
+  test('is the same text and hash for the same records in whatever order, of keys and of records', () => {
+    const records = [0, 1, 2].map((n) => record(n, { atMs: n * 10 }));
+    const shuffled = [records[2]!, records[0]!, records[1]!].map(
+      (one) => Object.fromEntries(Object.entries(one).reverse()) as unknown as LedgerRecord,
+    );
+    expect(canonicalLedger(shuffled)).toEqual(canonicalLedger(records));
+    expect(canonicalLedger(records).text.split('\n').slice(0, 3).map(fromLine)).toEqual(records);
+    expect(canonicalLedger(records).sha256).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('another record is another hash; no records are the hash of nothing', () => {
+    expect(canonicalLedger([record(0, { atMs: 1 })]).sha256).not.toBe(canonicalLedger([record(0, { atMs: 2 })]).sha256);
+    expect(canonicalLedger([]).sha256).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+  });
+});
+
+test('a refusal, a 404 and a 500 are failures; a 302, an abort and what was never sent are not', () => {
+  const of = (over: Partial<LedgerRecord>): boolean => failed(record(0, { atMs: 0, ...over }));
+  expect([of({ status: null, error: 'ECONNREFUSED' }), of({ status: 404 }), of({ status: 500 })]).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  expect([of({ status: 302 }), of({ status: null, error: 'aborted' }), of(unsent)]).toEqual([false, false, false]);
+});
