@@ -1,0 +1,57 @@
+// Blind attribution from traces: what changed between the windows, and whom that points at.
+import type { Analyzer, Blind, SpanItem, Suspect } from '../../model.ts';
+import { fromMs } from '../../time.ts';
+import { cuts } from './cut.ts';
+import { failing } from './failing.ts';
+import { slowness } from './slow.ts';
+import { standstill } from './standstill.ts';
+import { overlap, type Suspicion, type View, viewOf } from './view.ts';
+
+/**
+ * Compares calls and served work of the test window with those of the baseline. Suspects: components and edges whose
+ * calls go unanswered (`absent`, `blocked`), whose durations grow (`slow`), or that fail by themselves (`erroring`).
+ * What a deeper suspect explains is left out. Score: l / (l + n), for a log-likelihood ratio l where n was needed.
+ * Without spans of both windows there are no suspects, and `why` says so.
+ */
+export const analyzeTraces: Analyzer<SpanItem> = (input) => {
+  const missing = emptyWindow(input);
+  if (missing) return { suspects: [], why: missing };
+  const view = viewOf(input);
+  const suspects = ranked(view, suspicions(view)).map((one) => suspectOf(one, input.baseline.window.from));
+  return { suspects, why: summary(input, suspects) };
+};
+
+const emptyWindow = ({ baseline, test }: Blind<SpanItem>): string | null => {
+  const empty = [baseline.items.length === 0 && 'the baseline', test.items.length === 0 && 'the test window'];
+  const named = empty.filter((one) => one !== false);
+  return named.length === 0 ? null : `no spans in ${named.join(' and ')}: traces can't show a change`;
+};
+
+const suspicions = (view: View): Suspicion[] => {
+  const cut = cuts(view);
+  const slow = slowness(view).filter((one) => !cut.some((other) => covers(other, one)));
+  const found = [...cut, ...slow, ...failing(view)];
+  return found.length > 0 ? found : standstill(view);
+};
+
+// Whoever is gone or cut off is slow to answer before and after, too.
+const covers = (cut: Suspicion, slow: Suspicion): boolean => cut.at === slow.at && overlap(cut, slow);
+
+/** The surest first; what has a suspect beneath it in the call graph comes after that one. */
+const ranked = (view: View, found: readonly Suspicion[]): Suspicion[] => found.toSorted((a, b) => score(b) - score(a));
+
+const score = ({ llr, needed }: Suspicion): number => llr / (llr + needed);
+
+const suspectOf = (one: Suspicion, origin: bigint): Suspect => ({
+  ref: one.ref,
+  kind: one.kind,
+  since: origin + fromMs(one.since),
+  score: score(one),
+  why: one.why,
+  evidence: one.evidence,
+});
+
+const summary = ({ baseline, test }: Blind<SpanItem>, suspects: readonly Suspect[]): string => {
+  const seen = `${baseline.items.length} spans before, ${test.items.length} in the test window`;
+  return suspects[0] ? `${suspects[0].why} (${seen})` : `nothing out of the ordinary (${seen})`;
+};

@@ -1,0 +1,148 @@
+// Which durations grew, and whom all of that growth together points at.
+import { median } from 'simple-statistics';
+import { service } from '../../model.ts';
+import { type Burst, burst, usualRate } from './scan.ts';
+import { type Sample, type Series, seriesOf, usualQuantiles } from './series.ts';
+import { evidenceOf, overlap, type Suspicion, type View, within } from './view.ts';
+
+/** A series that was slower than before for a while; `byMs` is by how much its slow durations were, in the middle. */
+export type Slowed = Suspicion & { readonly series: Series; readonly byMs: number };
+
+/** What a turn of the scheduler on a busy machine adds to anything. */
+const RESOLUTION_MS = 5;
+/** A change worth naming is at least this part of what the thing usually takes. */
+const RELATIVE = 0.3;
+/** Durations come in clumps: one in twenty may always be longer than nineteen in twenty of the baseline's were. */
+const USUAL_FLOOR = 0.05;
+/** Three separate half seconds at least, over a second or more: no single pause does that. */
+const MIN_BINS = 3;
+const MIN_EXTENT_MS = 1000;
+/** The machine's own slowness shows everywhere; a fault stands out from it. */
+const STANDS_OUT = 3;
+/** Only some requests may be hit, so that the upper durations are looked at as well as the middle. */
+const QUANTILES = [0.5, 0.9];
+
+/** Blame for slowness: the component's own, or else that of the ways which grew longer. */
+export const slowness = (view: View): Suspicion[] => {
+  const series = seriesOf(view);
+  const slowed = series.flatMap((one) => slowedBurst(one, series) ?? []);
+  const own = slowed.filter((one) => one.series.way === null);
+  const ways = slowed.filter((way) => way.series.way && !own.some((one) => explains(one, way)));
+  return [...own, ...located(view, series, ways)];
+};
+
+// A component that is busy with itself is also slow to take up requests and to read answers.
+const explains = (own: Slowed, way: Slowed): boolean => {
+  const { from, to } = way.series.way!;
+  return (from === own.at || to === own.at) && overlap(own, way) && own.byMs >= RELATIVE * way.byMs;
+};
+
+const slowedBurst = (series: Series, all: readonly Series[]): Slowed | null => {
+  const usual = usualQuantiles(series.baseline);
+  const found = QUANTILES.map((q) => exceeding(series, usual, q)).reduce(stronger, null);
+  if (!found) return null;
+  const { from, until } = found;
+  const common = commonShift(series, all, from, until);
+  if (found.byMs < STANDS_OUT * common) return null;
+  const { since, evidence } = evidenceOf(found.slow);
+  return {
+    ref: series.ref,
+    kind: 'slow',
+    at: series.way?.to ?? series.name,
+    ...found.burst,
+    since,
+    evidence,
+    why: `${series.name} took ${Math.round(found.byMs)} ms longer in ${Math.round(found.burst.badShare * 100)} % of cases`,
+    series,
+    byMs: found.byMs,
+  };
+};
+
+type Quantiles = (operation: string, q: number) => number;
+type Exceeding = {
+  readonly from: number;
+  readonly until: number;
+  readonly burst: Burst;
+  readonly slow: readonly Sample[];
+  readonly byMs: number;
+};
+
+const stronger = (a: Exceeding | null, b: Exceeding | null): Exceeding | null =>
+  !a || (b && b.burst.llr > a.burst.llr) ? b : a;
+
+const exceeding = (series: Series, usual: Quantiles, q: number): Exceeding | null => {
+  const limit = ({ operation }: Sample): number => usual(operation, q) + margin(usual(operation, 0.5));
+  const outcomes = (samples: readonly Sample[]) => samples.map((one) => ({ t: one.t, bad: one.ms > limit(one) }));
+  const before = outcomes(series.baseline);
+  const rate = usualRate(before.filter((one) => one.bad).length, before.length, USUAL_FLOOR);
+  const found = burst(outcomes(series.test), rate, MIN_BINS);
+  if (!found || found.until - found.from < MIN_EXTENT_MS) return null;
+  // What the baseline has in bursts of its own is no news.
+  const earlier = burst(before, rate, MIN_BINS);
+  if (earlier && found.llr < 2 * earlier.llr) return null;
+  const slow = within(series.test, found.from, found.until).filter((one) => one.ms > limit(one));
+  const byMs = median(slow.map((one) => one.ms - usual(one.operation, 0.5)));
+  return { from: found.from, until: found.until, burst: found, slow, byMs };
+};
+
+const margin = (usualMs: number): number => Math.max(RESOLUTION_MS, RELATIVE * usualMs);
+
+/** How much longer everything else took meanwhile, in the middle. */
+const commonShift = (but: Series, all: readonly Series[], from: number, until: number): number => {
+  const others = all.filter((one) => one !== but && !touch(one, but));
+  const shifts = others.flatMap((one) => {
+    const now = within(one.test, from, until);
+    const usual = usualQuantiles(one.baseline);
+    return now.length < 5 ? [] : [median(now.map((sample) => sample.ms - usual(sample.operation, 0.5)))];
+  });
+  return shifts.length === 0 ? 0 : Math.max(0, median(shifts));
+};
+
+// Both ends of a way, and ways that share an end, may well suffer from the same cause.
+const touch = (a: Series, b: Series): boolean => {
+  const ends = ({ way, name }: Series): string[] => (way ? [way.from, way.to] : [name]);
+  return ends(a).some((one) => ends(b).includes(one));
+};
+
+/**
+ * Slow ways that one component explains become that component: all ways into it are slow, or all of several ways out of
+ * it. What no component explains stays an edge. The component that explains the most comes first; between two that
+ * explain the same, the called one.
+ */
+const located = (view: View, series: readonly Series[], ways: readonly Slowed[]): Suspicion[] => {
+  if (ways.length === 0) return [];
+  const candidates = view.topology.components.map((name) => explanation(name, series, ways));
+  const best = candidates.reduce((a, b) => (b.rank > a.rank ? b : a));
+  if (best.rank === 0) return [...ways];
+  const left = ways.filter((one) => !best.explains.includes(one));
+  return [merged(best), ...located(view, series, left)];
+};
+
+type Explanation = { readonly name: string; readonly explains: readonly Slowed[]; readonly rank: number };
+
+const explanation = (name: string, series: readonly Series[], ways: readonly Slowed[]): Explanation => {
+  const into = ways.filter((one) => one.series.way!.to === name);
+  const outOf = ways.filter((one) => one.series.way!.from === name);
+  const allInto = into.length > 0 && !series.some((one) => one.way?.to === name && isQuick(one, into));
+  const allOutOf = outOf.length > 1 && !series.some((one) => one.way?.from === name && isQuick(one, outOf));
+  const explains = [...(allInto || allOutOf ? into : []), ...(allOutOf || allInto ? outOf : [])];
+  return { name, explains, rank: allInto || allOutOf ? explains.length + (allInto ? 0.5 : 0) : 0 };
+};
+
+/** Was used while the others were slow, enough to tell, and was not slow. */
+const isQuick = (series: Series, slow: readonly Slowed[]): boolean => {
+  if (slow.some((one) => one.series === series)) return false;
+  const [from, until] = [Math.min(...slow.map((one) => one.from)), Math.max(...slow.map((one) => one.until))];
+  return within(series.test, from, until).length >= MIN_BINS;
+};
+
+const merged = ({ name, explains }: Explanation): Suspicion => {
+  const strongest = explains.reduce((a, b) => (b.llr > a.llr ? b : a));
+  return {
+    ...strongest,
+    ref: service(name),
+    at: name,
+    since: Math.min(...explains.map((one) => one.since)),
+    why: explains.map((one) => one.why).join('; '),
+  };
+};
