@@ -180,10 +180,19 @@ export type FlowItem = Item & {
  * What following TCP in a capture shows, one item an event, always seen from the client to the server.
  * handshake: `ms` is SYN to SYN+ACK; exchange: `ms` is the request's last byte to the response's first; unanswered: a
  * SYN without an answer so far; refused: a SYN answered by a reset; reset: a connection reset later;
- * retransmission: data sent again; silent: request data that no answer followed (`ms` is how long it was waited for).
+ * closed: the server closed a connection on which nothing was waiting; retransmission: data sent again; silent: request
+ * data that no answer followed (`ms` is how long it was waited for).
  */
 export type PacketItem = Item & {
-  readonly event: 'handshake' | 'exchange' | 'unanswered' | 'refused' | 'reset' | 'retransmission' | 'silent';
+  readonly event:
+    | 'handshake'
+    | 'exchange'
+    | 'unanswered'
+    | 'refused'
+    | 'reset'
+    | 'closed'
+    | 'retransmission'
+    | 'silent';
   readonly client: FlowEnd;
   readonly server: FlowEnd;
   readonly ms: number | null;

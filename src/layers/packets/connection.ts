@@ -48,6 +48,7 @@ export const emptySide = (ip: string, port: number): Side => ({ ip, port, stream
 export const receive = (it: Connection, from: Side, at: Nanos, packet: Packet, tell: Tell): void => {
   settle(it, at, tell);
   it.seen = at;
+  if (it.over) return;
   if (packet.flags.rst) {
     reset(it, from, at, tell);
     return;
@@ -98,7 +99,6 @@ const answer = (it: Connection, at: Nanos, tell: Tell): void => {
 
 /** A reset after either end has said good-bye is how many programs close; it counts only when an answer was due. */
 const reset = (it: Connection, from: Side, at: Nanos, tell: Tell): void => {
-  if (it.over) return;
   it.over = true;
   if (it.syn && !it.syn.answered) {
     it.syn.answered = true;
@@ -108,11 +108,13 @@ const reset = (it: Connection, from: Side, at: Nanos, tell: Tell): void => {
 };
 
 const cutOff = (it: Connection, by: Side, at: Nanos, tell: Tell): void =>
-  tell(it, { event: 'reset', at, by, ms: it.owed && toMs(at - it.owed.last), key: '' });
+  tell(it, { event: 'reset', at, by, ms: it.owed && toMs(at - it.owed.last), key: `${at}` });
 
 const finish = (it: Connection, from: Side, at: Nanos, tell: Tell): void => {
-  from.finished = true;
   if (from === it.server && it.owed) cutOff(it, from, at, tell);
+  else if (from === it.server && !from.finished && !it.client.finished)
+    tell(it, { event: 'closed', at, by: from, ms: null, key: `${at}` });
+  from.finished = true;
   if (from === it.server || (it.owed && at - it.owed.last < GOODBYE)) it.owed = null;
   if (it.client.finished && it.server.finished) it.over = true;
 };

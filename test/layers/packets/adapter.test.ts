@@ -165,6 +165,8 @@ describe('a finished capture', () => {
   });
 
   test('that is not there is one clear line', async () => {
-    await expect(readCapture(file, names)).rejects.toThrow(/^capture file can't be read: .*ENOENT.*it's a capture\.pcap/);
+    await expect(readCapture(file, names)).rejects.toThrow(
+      /^capture file can't be read: .*ENOENT.*it's a capture\.pcap/,
+    );
   });
 });
