@@ -106,18 +106,5 @@ export default platform({
       severity: 'critical',
       summary: '{{ $labels.service }} exceeds its error rate',
     },
-    {
-      name: 'PerformanceDegradation',
-      expr: 'histogram_quantile(0.9, sum by (service, le) (rate(http_request_duration_seconds_bucket[30s]))) > 0.2 and sum by (service) (increase(http_requests_total[30s])) > 20',
-      for: '2s',
-      summary: 'response times of {{ $labels.service }} degrade',
-    },
-    {
-      name: 'ResourceUsage',
-      expr: 'rate(process_cpu_seconds_total[30s]) > 0.9',
-      for: '10s',
-      severity: 'info',
-      summary: '{{ $labels.service }} approaches its processor limit',
-    },
   ],
 });

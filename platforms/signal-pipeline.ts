@@ -70,7 +70,6 @@ export default platform({
       clientDuration: 'http_client_request_duration_seconds',
       labels: {
         service: 'job',
-        pod: 'instance',
         peer: 'server_address',
         method: 'http_request_method',
         path: 'http_route',
@@ -92,12 +91,6 @@ export default platform({
       expr: `sum by (job) (rate(${served}_count{http_response_status_code=~"5.."}[30s])) / sum by (job) (rate(${served}_count[30s])) > 0.1 and sum by (job) (increase(${served}_count{http_response_status_code=~"5.."}[30s])) > 5`,
       for: '2s',
       summary: 'Failure rate of {{ $labels.job }} above 10%',
-    },
-    {
-      name: 'SlowExecution',
-      expr: `histogram_quantile(0.9, sum by (job, le) (rate(${served}_bucket[30s]))) > 0.3 and sum by (job) (increase(${served}_count[30s])) > 20`,
-      for: '2s',
-      summary: '{{ $labels.job }} takes long',
     },
   ],
 });

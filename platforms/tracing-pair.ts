@@ -42,11 +42,5 @@ export default platform({
       severity: 'critical',
       summary: '{{ $labels.service }} answers with errors',
     },
-    {
-      name: 'HighLatency',
-      expr: 'histogram_quantile(0.9, sum by (service, le) (rate(http_request_duration_seconds_bucket[30s]))) > 0.4 and sum by (service) (increase(http_requests_total[30s])) > 20',
-      for: '2s',
-      summary: '{{ $labels.service }} is slow',
-    },
   ],
 });

@@ -44,7 +44,17 @@ export const startPod = async (
   const play: Play = (it, asking) => behave(it, asking, calls, draw);
   const ready = (): boolean => endpoints.known() && !ending.signal.aborted;
   const own = playedBy(config).endpoints;
-  const server = podServer({ service, pod, endpoints: own, behave: play, ready, tracing, metrics, log });
+  const server = podServer({
+    service,
+    pod,
+    endpoints: own,
+    behave: play,
+    ready,
+    ending: ending.signal,
+    tracing,
+    metrics,
+    log,
+  });
   server.listen(config.port, config.ip);
   await once(server, 'listening');
   log('INFO', 'listening', null, { address: `${config.ip}:${config.port}` });

@@ -18,6 +18,8 @@ type Tools = {
   readonly endpoints: Readonly<Record<string, EndpointProfile>>;
   readonly behave: (it: EndpointProfile, asking: Asking) => Promise<Outcome>;
   readonly ready: () => boolean;
+  /** When it aborts, no connection is kept after its answer. */
+  readonly ending: AbortSignal;
   readonly tracing: Tracing;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -52,6 +54,7 @@ const serve = async (
     .then(() => tools.behave(route.endpoint, { by, params, within: span }))
     .catch((error: unknown): Outcome => ({ status: 500, error: oneLine(error) }));
   const answer = outcome.error === null ? route.endpoint.answers : { error: outcome.error };
+  if (tools.ending.aborted) response.shouldKeepAlive = false;
   reply(response, outcome.status, by, { service: tools.service, request_id: by.requestId, ...answer });
   const ms = toMs(systemClock.now() - started);
   tools.metrics.served({ method: route.method, path: route.path }, outcome.status, ms);
