@@ -1,0 +1,81 @@
+// Symptoms: what is wrong with one view, before anybody is blamed for it.
+import { medianSorted, quantileSorted } from 'simple-statistics';
+import { type Bin, excess, type Stretch, silence } from './scan.ts';
+import type { Slice, View } from './views.ts';
+
+/** unanswered: calls without an answer; erroring: answered with errors; slow; silent: hardly any requests. */
+export type Symptom = {
+  readonly kind: 'unanswered' | 'erroring' | 'slow' | 'silent';
+  readonly view: View;
+  readonly stretch: Stretch;
+};
+
+/** Everything wrong with a view. A server's view knows no unanswered requests: whatever failed there is an error of its own. */
+export const symptoms = (view: View): Symptom[] => {
+  const server = view.peer === null;
+  const found: [Symptom['kind'], Stretch | null][] = [
+    ['unanswered', server ? null : counted(view, ({ unanswered }) => unanswered)],
+    ['erroring', counted(view, ({ errors, unanswered }) => (server ? errors + unanswered : errors))],
+    ['slow', slowness(view)],
+    ['silent', quiet(view)],
+  ];
+  return found.flatMap(([kind, stretch]) => (stretch ? [{ kind, view, stretch }] : []));
+};
+
+const counted = ({ baseline, test }: View, hits: (slice: Slice) => number): Stretch | null => {
+  const bins = (slices: readonly Slice[]): Bin[] =>
+    slices.map((slice) => ({ hits: hits(slice), trials: slice.requests, seconds: slice.seconds }));
+  return excess(bins(baseline), bins(test));
+};
+
+const quiet = ({ baseline, test }: View): Stretch | null => {
+  const rate = sum(baseline, ({ requests }) => requests) / sum(baseline, ({ covered }) => covered);
+  const bins = (slices: readonly Slice[]): Bin[] =>
+    slices.map(({ requests, covered, seconds }) => ({ hits: requests, trials: rate * covered, seconds }));
+  return rate > 0 ? silence(bins(baseline), bins(test)) : null;
+};
+
+/** Slower requests, however few: by the bucket that shows them best, or else by the means of the bins. */
+const slowness = (view: View): Stretch | null => {
+  const limits = new Set([...view.baseline, ...view.test].flatMap(({ over }) => [...over.keys()]));
+  const byLimit = [...limits].map((limit) => byBucket(view, limit));
+  return strongest(byLimit) ?? byMeans(view);
+};
+
+export const strongest = (stretches: readonly (Stretch | null)[]): Stretch | null =>
+  stretches.reduce((best, one) => (one && one.strength > (best?.strength ?? 0) ? one : best), null);
+
+const byBucket = ({ baseline, test }: View, limit: string): Stretch | null => {
+  const bins = (slices: readonly Slice[]): Bin[] =>
+    slices.map(({ over, bucketed, seconds }) => ({ hits: over.get(limit) ?? 0, trials: bucketed, seconds }));
+  return excess(bins(baseline), bins(test));
+};
+
+/** A bin is high above the baseline's usual means; a stall makes a bin or two high, so most of five must be. */
+const FEW = 5;
+const MOST = 0.8;
+
+const byMeans = ({ baseline, test }: View): Stretch | null => {
+  const means = baseline.flatMap(meanOf).sort((a, b) => a - b);
+  if (means.length < FEW) return null;
+  const middle = medianSorted(means);
+  // Three deviations of a normal distribution, measured by the upper quartile so that outliers don't count; a tenth at least.
+  const high = middle + Math.max(0.1 * middle, (3 * (quantileSorted(means, 0.75) - middle)) / 0.6745);
+  const bins = (slices: readonly Slice[]): Bin[] =>
+    slices.map((slice) => ({
+      hits: meanOf(slice).filter((mean) => mean > high).length,
+      trials: meanOf(slice).length,
+      seconds: slice.seconds,
+    }));
+  const found = excess(bins(baseline), bins(test));
+  const many = found ? bins(test.slice(found.first, found.last + 1)).filter(({ trials }) => trials > 0).length : 0;
+  return found && many >= FEW && found.share >= MOST ? found : null;
+};
+
+const meanOf = ({ time, timed }: Slice): number[] => (timed > 0 ? [time / timed] : []);
+
+export const sum = (slices: readonly Slice[], of: (slice: Slice) => number): number =>
+  slices.reduce((total, slice) => total + of(slice), 0);
+
+/** The part of the view's test window that the stretch is. */
+export const within = (view: View, { first, last }: Stretch): readonly Slice[] => view.test.slice(first, last + 1);
