@@ -32,6 +32,7 @@ export const startAlertmanager = async (options: AlertmanagerOptions): Promise<A
       `--config.file=${file}`,
       `--storage.path=${join(dir, 'data')}`,
       `--web.listen-address=${host}:${port}`,
+      `--web.external-url=http://${host}:${port}`,
       // Without an address it does not look for others to form a cluster with, which would delay notifications.
       '--cluster.listen-address=',
       '--log.level=warn',

@@ -44,7 +44,13 @@ export const startPrometheus = async (options: PrometheusOptions): Promise<Prome
   const running = await startServer({
     name: 'prometheus',
     tool,
-    args: [...own, `--web.listen-address=${host}:${port}`, ...FLAGS, ...((await knows(tool, SOON)) ? [SOON] : [])],
+    args: [
+      ...own,
+      `--web.listen-address=${host}:${port}`,
+      `--web.external-url=http://${host}:${port}`,
+      ...FLAGS,
+      ...((await knows(tool, SOON)) ? [SOON] : []),
+    ],
     env: ENVIRONMENT,
     dir,
     host,

@@ -247,21 +247,26 @@ const latency = ({ range, metrics, peer }: Context, view: View): Alert => {
 
 const CPU = 'firedrill:pod_cpu_cores:rate';
 
+/** Only over whole windows: a young series' rate counts the time before it as idle. */
 const cpu = ({ range }: Context): Recording => ({
   record: CPU,
-  expr: `rate(process_cpu_seconds_total{service!=""}[${range(8)}])`,
+  expr: `rate(process_cpu_seconds_total{service!=""}[${range(8)}]) and process_cpu_seconds_total offset ${range(8)}`,
 });
 
 /** Most of a core, and twice the usual; twice the least memory of late and more than a runtime's heap grows by in use. */
-const resources = ({ range }: Context): Alert[] => [
-  alert('HighCpu', 'warning', `${CPU} > 0.8 and ${CPU} > 2 * quantile_over_time(0.5, ${CPU}[5m] offset ${range(8)})`, {
-    for: range(2),
-    summary: '{{ $labels.pod }} of {{ $labels.service }} uses most of a core',
-  }),
-  alert(
-    'HighMemory',
-    'warning',
-    `process_resident_memory_bytes{service!=""} > 2 * min_over_time(process_resident_memory_bytes[5m]) + ${128 * 1024 * 1024}`,
-    { for: range(2), summary: '{{ $labels.pod }} of {{ $labels.service }} uses far more memory than before' },
-  ),
-];
+const resources = ({ range }: Context): Alert[] => {
+  const past = `${CPU}[5m] offset ${range(8)}`;
+  const busy = `${CPU} > 0.8 and ${CPU} > 2 * quantile_over_time(0.5, ${past}) and count_over_time(${past}) >= 10`;
+  const memory = 'process_resident_memory_bytes';
+  const grown = `${memory}{service!=""} > 2 * min_over_time(${memory}[5m]) + ${128 * 1024 * 1024}`;
+  return [
+    alert('HighCpu', 'warning', busy, {
+      for: range(2),
+      summary: '{{ $labels.pod }} of {{ $labels.service }} uses most of a core',
+    }),
+    alert('HighMemory', 'warning', grown, {
+      for: range(2),
+      summary: '{{ $labels.pod }} of {{ $labels.service }} uses far more memory than before',
+    }),
+  ];
+};
