@@ -8,8 +8,8 @@ import type { Endpoints } from './discovery.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { fill, type Params, split } from './routes.ts';
-import { endSpan, type Tracing } from './tracing.ts';
-import type { Transport } from './transport.ts';
+import { endSpan, type Target, type Tracing } from './tracing.ts';
+import type { Outgoing, Transport } from './transport.ts';
 
 /** How a call went: answered with a status, cut off or refused, not answered in time, or nobody there to ask. */
 export type Answer =
@@ -34,8 +34,7 @@ export const caller = (tools: Tools): Calls => {
     const deadline = AbortSignal.timeout(Math.ceil(milliseconds(call.deadline)));
     const attempt = async (n: number): Promise<Answer> => {
       const answer = await attemptOnce(tools, call, asking, n, deadline);
-      const again = answer.kind !== 'answered' && n <= call.retries && !deadline.aborted;
-      return again ? attempt(n + 1) : answer;
+      return answer.kind === 'error' && n <= call.retries ? attempt(n + 1) : answer;
     };
     return attempt(1);
   };
@@ -50,75 +49,71 @@ const attemptOnce = async (
 ): Promise<Answer> => {
   const { method, path: route } = split(call.request);
   const path = fill(route, params, by.requestId);
-  const port = tools.platform.components[call.to]!.port;
-  const span = tools.tracing.calling({ method, route, path, to: call.to, port }, within);
+  const target = { method, route, path, to: call.to, port: tools.platform.components[call.to]!.port };
+  const span = tools.tracing.calling(target, within);
   const started = systemClock.now();
-  const headers = { host: `${call.to}:${port}`, ...by.headers, ...traceHeaders(span.spanContext()) };
-  const answer = await ask(tools, call, { method, path, headers }, deadline);
-  const ms = toMs(systemClock.now() - started);
-  if (n > 1 || (answer.kind === 'answered' && answer.resent))
-    span.setAttribute('http.request.resend_count', n > 1 ? n - 1 : 1);
-  note(tools, answer, { call, by, span, method, path, route, n, ms });
+  const answer = await ask(tools, call, message(target, by, span), deadline);
+  note(tools, { call, target, by, span, n, ms: toMs(systemClock.now() - started) }, answer);
   return answer;
+};
+
+/** The request as it is sent; the Host header names the component, as a call through a Kubernetes service does. */
+const message = ({ method, path, to, port }: Target, by: Carried, span: Span): Outgoing => {
+  const headers = { host: `${to}:${port}`, ...by.headers, ...traceHeaders(span.spanContext()) };
+  if (method === 'GET' || method === 'DELETE') return { method, path, headers, body: null };
+  const body = JSON.stringify({ request_id: by.requestId });
+  const length = String(Buffer.byteLength(body));
+  return {
+    method,
+    path,
+    headers: { ...headers, 'content-type': 'application/json', 'content-length': length },
+    body,
+  };
 };
 
 const ask = async (
   { endpoints, transport }: Tools,
-  { to, deadline: within }: CallProfile,
-  { method, path, headers }: { method: string; path: string; headers: Record<string, string> },
+  call: CallProfile,
+  what: Outgoing,
   deadline: AbortSignal,
 ): Promise<Answer> => {
-  const place = endpoints.next(to);
-  if (!place) return { kind: 'nobody', message: `no endpoint for ${to}`, code: 'no_endpoint' };
-  const body = method === 'GET' || method === 'DELETE' ? null : JSON.stringify({ request_id: headers['x-request-id'] });
-  const typed =
-    body === null
-      ? headers
-      : { ...headers, 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
+  const place = endpoints.next(call.to);
+  if (!place) return { kind: 'nobody', message: `no endpoint for ${call.to}`, code: 'no_endpoint' };
   try {
-    return { kind: 'answered', ...(await transport.send(place, { method, path, headers: typed, body }, deadline)) };
+    return { kind: 'answered', ...(await transport.send(place, what, deadline)) };
   } catch (error) {
-    if (deadline.aborted) return { kind: 'timeout', message: `deadline of ${within} exceeded`, code: 'timeout' };
+    if (deadline.aborted) return { kind: 'timeout', message: `deadline of ${call.deadline} exceeded`, code: 'timeout' };
     return { kind: 'error', message: oneLine(error), code: (error as NodeJS.ErrnoException).code ?? 'error' };
   }
 };
 
 type Attempt = {
   readonly call: CallProfile;
+  readonly target: Target;
   readonly by: Carried;
   readonly span: Span;
-  readonly method: string;
-  readonly path: string;
-  readonly route: string;
+  /** Its number, from 1. */
   readonly n: number;
   readonly ms: number;
 };
 
-const note = (
-  { metrics, log }: Tools,
-  answer: Answer,
-  { call, by, span, method, path, route, n, ms }: Attempt,
-): void => {
+const note = ({ metrics, log }: Tools, { call, target, by, span, n, ms }: Attempt, answer: Answer): void => {
+  const { method, path, route, to } = target;
   const status = answer.kind === 'answered' ? answer.status : null;
-  const error = failure(call.to, answer);
-  endSpan(span, status, error, answer.kind === 'answered' ? String(answer.status) : answer.code);
-  metrics.called(
-    call.to,
-    { method, path: route },
-    status === null ? (answer.kind === 'timeout' ? 'timeout' : 'error') : String(status),
-    ms,
-  );
-  const context = {
-    method,
-    path,
-    status,
-    duration_ms: round(ms),
-    peer: call.to,
-    error: error ?? undefined,
-    attempt: n,
-  };
+  const error = failure(to, answer);
+  const resent = n - 1 + (answer.kind === 'answered' && answer.resent ? 1 : 0);
+  if (resent > 0) span.setAttribute('http.request.resend_count', resent);
+  endSpan(span, status, error, answer.kind === 'answered' ? String(status) : answer.code);
+  metrics.called(to, { method, path: route }, label(answer), ms);
+  const context = { method, path, status, duration_ms: round(ms), peer: to, error: error ?? undefined, attempt: n };
   if (error === null) log('INFO', 'call answered', by, context);
   else log(call.optional ? 'WARN' : 'ERROR', 'call failed', by, context);
+};
+
+/** An answer as the metrics' status label has it. */
+const label = (answer: Answer): string => {
+  if (answer.kind === 'answered') return String(answer.status);
+  return answer.kind === 'timeout' ? 'timeout' : 'error';
 };
 
 /** Why a call counts as failed, or null: an answer below 500 is the peer's business. */

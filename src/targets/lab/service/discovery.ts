@@ -1,5 +1,7 @@
 // Whom a pod may call: the addresses of each component, kept current by a watch that is told of every change.
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { Unreachable } from '../../../errors.ts';
 import { until } from '../../../poll.ts';
 
@@ -33,11 +35,12 @@ export const watchEndpoints = (url: string, signal: AbortSignal, gone: (place: P
     const now = new Set([...places.values()].flat().map(key));
     for (const place of before) if (!now.has(key(place))) gone(place);
   };
+  const ask = async (): Promise<true> => {
+    learn(await get(`${url}/endpoints?since=${version}`, signal));
+    return true;
+  };
   const watch = async (): Promise<void> => {
-    while (!signal.aborted) {
-      const ask = (): Promise<Answer> => get(`${url}/endpoints?since=${version}`, signal);
-      learn(await until('service discovery', ask, { forMs: PATIENCE_MS, everyMs: 100, signal }));
-    }
+    while (!signal.aborted) await until('service discovery', ask, { forMs: PATIENCE_MS, everyMs: 100, signal });
   };
   watch().catch(() => {});
   return {
@@ -54,19 +57,10 @@ export const watchEndpoints = (url: string, signal: AbortSignal, gone: (place: P
 /** An address as a map key. */
 export const key = ({ ip, port }: Place): string => `${ip}:${port}`;
 
-const get = (url: string, stop: AbortSignal): Promise<Answer> =>
-  new Promise((resolve, reject) => {
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(WATCH_MS)]);
-    const asking = request(url, { signal }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.once('error', reject);
-      response.once('end', () => {
-        if (response.statusCode !== 200) return reject(new Unreachable(`${url}: HTTP ${response.statusCode}`));
-        resolve(JSON.parse(text) as Answer);
-      });
-    });
-    asking.once('error', reject).end();
-  });
+const get = async (url: string, stop: AbortSignal): Promise<Answer> => {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(WATCH_MS)]);
+  const asking = request(url, { signal }).on('error', () => {});
+  const [response] = (await once(asking.end(), 'response')) as [IncomingMessage];
+  if (response.statusCode !== 200) throw new Unreachable(`${url}: HTTP ${response.statusCode}`);
+  return (await json(response)) as Answer;
+};

@@ -16,13 +16,22 @@ import type { Telemetry } from '../../../platform.ts';
 import type { Carried } from './carried.ts';
 import type { PodConfig } from './config.ts';
 
+/** A request to another component: `route` is the endpoint's pattern, `path` what is asked for. */
+export type Target = {
+  readonly method: string;
+  readonly route: string;
+  readonly path: string;
+  readonly to: string;
+  readonly port: number;
+};
+
 export type Tracing = {
   /** A request being served: child of whoever sent it. */
   serving(asked: { method: string; route: string; path: string }, by: Carried): Span;
   /** Work that nobody asked for. */
   ticking(request: string, by: Carried): Span;
   /** A request being made to another component, on behalf of `within`. */
-  calling(asked: { method: string; route: string; path: string; to: string; port: number }, within: Span): Span;
+  calling(target: Target, within: Span): Span;
   /** Sends what is left. Never rejects; takes at most the exporter's timeout. */
   flush(): Promise<void>;
 };
