@@ -28,7 +28,7 @@ export const startServer = async ({ name, tool, args, env, dir, host, port }: Se
   const stdio: ('ignore' | 'pipe')[] = ['ignore', 'ignore', 'pipe'];
   const running = await start({ name, argv, cwd: dir, env: { ...tool.env, ...env }, stdio });
   const over = running.ended.then((how) => {
-    throw new Unreachable(`${name} ended with ${how} before it was ready: ${lastError(running.complaint())}`);
+    throw new Unreachable(`${name} ended with ${how} before it was ready: ${lastErrors(running.complaint())}`);
   });
   const given = new AbortController();
   try {
@@ -59,11 +59,14 @@ const isReady = async (url: string): Promise<true | null> => {
   return statusCode === 200 ? true : null;
 };
 
-/** The last line of a log that is an error, out of logfmt its error and message. */
-export const lastError = (log: string): string => {
+/** What a log complains of, on one line: its last errors, out of logfmt only message and error; else its last line. */
+export const lastErrors = (log: string): string => {
   const lines = log.split('\n').filter((line) => line.trim() !== '');
-  const line =
-    lines.findLast((one) => /\b(level=error|error|fatal|panic)\b/i.test(one)) ?? lines.at(-1) ?? 'no message';
+  const errors = lines.filter((line) => /\b(error|fatal|panic)\b/i.test(line));
+  return (errors.length > 0 ? errors.slice(-3) : lines.slice(-1)).map(gist).join('; ') || 'no message';
+};
+
+const gist = (line: string): string => {
   const field = (key: string): string | undefined => {
     const text = new RegExp(`\\b${key}=("(?:[^"\\\\]|\\\\.)*"|\\S+)`).exec(line)?.[1];
     return text?.startsWith('"') ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text;

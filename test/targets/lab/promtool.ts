@@ -2,18 +2,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { oneLine } from '../../../src/errors.ts';
 import { run } from '../../../src/process.ts';
 import { ruleFile } from '../../../src/targets/lab/prometheus.ts';
 import type { Rules } from '../../../src/targets/lab/rules.ts';
-import { type Tool, tool } from '../../../src/tools.ts';
+import type { Tool } from '../../../src/tools.ts';
+import { backends } from './backends.ts';
 import type { Series } from './simulation.ts';
 
-/** promtool, or null after saying why there is none. */
-export const promtool = await tool('promtool').catch((error: unknown) => {
-  console.warn(`skipped: ${oneLine(error)}`);
-  return null;
-});
+/** promtool, or null where there is none. */
+export const promtool: Tool | null = backends?.promtool ?? null;
 
 export type Case = {
   readonly name: string;

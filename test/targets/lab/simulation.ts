@@ -24,7 +24,7 @@ export type Simulation = {
 
 export type Series = { readonly series: string; readonly values: string };
 
-const BUCKETS = [5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000];
+const BUCKETS = [5, 10, 20, 30, 50, 75, 100, 200, 300, 500, 1000, 2000];
 const BACKGROUND_ERRORS = 0.005;
 const DEADLINE_MS = 1000;
 /** The first seconds of a runtime are slow. */
