@@ -39,28 +39,15 @@ export const isTagged = (head: string, tag: string): boolean =>
  * Relays between two sockets, both with `allowHalfOpen`. A reset on one side becomes a reset on the other, and so does
  * an upstream that refuses.
  */
-export const relay = (client: Socket, upstream: Socket, { rule, counts, clock, hurry }: Surroundings): Relay => {
+export const relay = (client: Socket, upstream: Socket, around: Surroundings): Relay => {
   const talk = dialogue();
-  const requests = splitter(REQUESTS);
-  const pass = outlet(client, upstream, clock, hurry);
-  const delay = (piece: Piece): number => {
-    if (!talk.asked(piece)) return 0;
-    counts.relayed += 1;
-    const hit = rule.tag === null || (piece.kind === 'head' && isTagged(piece.bytes.toString('latin1'), rule.tag));
-    if (!hit || hurry.aborted) return 0;
-    counts.delayed += 1;
-    return rule.delayMs();
-  };
   let leaving = false;
   const settle = (): void => {
     if (!leaving || talk.busy()) return;
     client.end();
     upstream.end();
   };
-  client.on('data', (chunk: Buffer) => {
-    for (const piece of requests.push(chunk)) if (piece.bytes) void pass(piece.bytes, delay(piece));
-  });
-  client.once('end', () => void pass(requests.rest(), 0).then(() => upstream.end()));
+  forward(client, upstream, (piece) => (talk.asked(piece) ? delay(piece, around) : 0), around);
   upstream.pipe(client);
   upstream.on('data', (chunk: Buffer) => {
     talk.answered(chunk);
@@ -80,23 +67,48 @@ export const relay = (client: Socket, upstream: Socket, { rule, counts, clock, h
   };
 };
 
+/** Counts the beginning of a request, and draws how long it is to wait. */
+const delay = (piece: Piece, { rule, counts, hurry }: Surroundings): number => {
+  counts.relayed += 1;
+  const hit = rule.tag === null || (piece.kind === 'head' && isTagged(piece.bytes.toString('latin1'), rule.tag));
+  if (!hit || hurry.aborted) return 0;
+  counts.delayed += 1;
+  return rule.delayMs();
+};
+
+/** Passes the client's bytes on in order, each piece after its delay, to the end. */
+const forward = (
+  client: Socket,
+  upstream: Socket,
+  delayOf: (piece: Piece) => number,
+  { clock, hurry }: Surroundings,
+): void => {
+  const requests = splitter(REQUESTS);
+  const pass = outlet(client, upstream, clock, hurry);
+  client.on('data', (chunk: Buffer) => {
+    for (const piece of requests.push(chunk)) if (piece.bytes) void pass(piece.bytes, delayOf(piece));
+  });
+  client.once('end', () => void pass(requests.rest(), 0).then(() => upstream.end()));
+};
+
 const reset = (socket: Socket): void => {
   socket.on('error', () => {});
   if (socket.connecting) socket.destroy();
   else socket.resetAndDestroy();
 };
 
-/** Which requests of a connection are still without their whole answer. */
+/** Follows a connection's requests and answers: is one still without its whole answer? */
 const dialogue = () => {
-  const unanswered: string[] = [];
-  const answers = splitter(responses(() => unanswered[0] ?? ''));
+  const methods: string[] = [];
+  const answers = splitter(responses(() => methods.shift() ?? ''));
+  let open = 0;
   let other = false;
   let begun = false;
   let interim = false;
   const take = (piece: Piece): void => {
     if (piece.kind === 'raw') other = true;
     if (piece.kind === 'head') interim = status(piece.bytes.toString('latin1')) < 200;
-    if (piece.kind === 'end' && !interim) unanswered.shift();
+    if (piece.kind === 'end' && !interim) open -= 1;
   };
   return {
     /** Notes a piece from the client; true when it is the beginning of a request, or of another protocol. */
@@ -104,12 +116,14 @@ const dialogue = () => {
       const first = !begun;
       begun ||= piece.kind !== 'body';
       if (piece.kind === 'raw') other = true;
-      if (piece.kind === 'head') unanswered.push(piece.bytes.toString('latin1').split(' ', 1)[0]!);
-      return piece.kind === 'head' || (piece.kind === 'raw' && first);
+      if (piece.kind !== 'head') return piece.kind === 'raw' && first;
+      open += 1;
+      methods.push(piece.bytes.toString('latin1').split(' ', 1)[0]!);
+      return true;
     },
     answered: (chunk: Buffer): void => answers.push(chunk).forEach(take),
     /** Another protocol's state is not known: it counts as busy. */
-    busy: (): boolean => other || unanswered.length > 0,
+    busy: (): boolean => other || open > 0,
   };
 };
 

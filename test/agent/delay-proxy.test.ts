@@ -218,6 +218,22 @@ describe('stopping', () => {
     expect(idle.seen).toMatchObject({ ended: true, error: null });
   });
 
+  test('a connection whose pipelined requests are all answered is closed in order', async () => {
+    const server = createServer(
+      (socket) =>
+        void socket.once('data', () =>
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'),
+        ),
+    );
+    const proxy = await proxyTo(await listening(server));
+    const { socket, seen } = await client(proxy.port);
+    socket.write('HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until('both answers', () => (seen.text.endsWith('ok') ? true : null), soon);
+    socket.on('end', () => socket.end());
+    await proxy.stop();
+    expect(seen).toMatchObject({ ended: true, error: null });
+  });
+
   test('a request that is never answered is cut after a second', async () => {
     const proxy = await proxyTo(await listening(createServer((socket) => void socket.on('error', () => {}).resume())));
     const { socket, seen } = await client(proxy.port);

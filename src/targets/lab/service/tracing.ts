@@ -36,7 +36,8 @@ export type Tracing = {
   flush(): Promise<void>;
 };
 
-const EXPORT_MS = 2000;
+/** With the time to finish requests, less than the three seconds that whoever stops a pod gives it. */
+const EXPORT_MS = 1500;
 
 export const startTracing = (config: PodConfig): Tracing => {
   const exporter = new OTLPTraceExporter({ url: `${config.otlp}/v1/traces`, timeoutMillis: EXPORT_MS });
