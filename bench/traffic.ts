@@ -31,38 +31,35 @@ const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
     load: { rate, arrivals: 'constant', users: 100, timeoutMs: 2000 },
   });
 
-const measured = async (
-  seconds: number,
-  work: () => Promise<{ answered: number; sustained: boolean }>,
-): Promise<Result> => {
+type Sent = { readonly answered: number; readonly sustained: boolean };
+
+const measured = async (seconds: number, work: () => Promise<Sent>): Promise<Result> => {
   const before = process.cpuUsage();
   const { answered, sustained } = await work();
   const { user, system } = process.cpuUsage(before);
   return { rate: answered / seconds, cpu: (user + system) / answered, sustained };
 };
 
-const ours = async (url: string, rate: number, seconds: number): Promise<{ answered: number; sustained: boolean }> => {
+/** A client made ready; what it then does is measured. */
+type Ready = (url: string, rate: number, seconds: number) => () => Promise<Sent>;
+
+const ours: Ready = (url, rate, seconds) => {
   const plan = planFor(url, rate, seconds);
-  const all = tally(plan);
-  const signal = new AbortController().signal;
-  const loop = await sendTraffic(plan, systemClock.now() + fromMs(500), {
-    record: all.add,
-    signal,
-    connections: CONNECTIONS,
-  });
-  const { answered, saturated, latencyMs } = all.summary(loop);
-  return { answered, sustained: answered === plan.requests.length && !saturated && latencyMs.p99 < SUSTAINED_P99_MS };
+  return async () => {
+    const all = tally(plan);
+    const signal = new AbortController().signal;
+    const startAt = systemClock.now() + fromMs(500);
+    const loop = await sendTraffic(plan, startAt, { record: all.add, signal, connections: CONNECTIONS });
+    const { answered, saturated, latencyMs } = all.summary(loop);
+    return { answered, sustained: answered === plan.requests.length && !saturated && latencyMs.p99 < SUSTAINED_P99_MS };
+  };
 };
 
 type Autocannon = (options: object) => Promise<{ '2xx': number }>;
 const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon;
 
 /** Rate 0: as fast as it goes. */
-const theirs = async (
-  url: string,
-  rate: number,
-  seconds: number,
-): Promise<{ answered: number; sustained: boolean }> => {
+const theirs: Ready = (url, rate, seconds) => {
   let n = 0;
   const [request] = planFor(url, 10, 1).requests;
   const tagged = (): Record<string, string> => {
@@ -71,20 +68,22 @@ const theirs = async (
   };
   const setupRequest = (one: object): object => ({ ...one, headers: tagged() });
   const limit = rate > 0 ? { overallRate: rate } : {};
-  const done = await autocannon({
-    url,
-    duration: seconds,
-    connections: CONNECTIONS,
-    requests: [{ setupRequest }],
-    ...limit,
-  });
-  return { answered: done['2xx'], sustained: true };
+  return async () => {
+    const done = await autocannon({
+      url,
+      duration: seconds,
+      connections: CONNECTIONS,
+      requests: [{ setupRequest }],
+      ...limit,
+    });
+    return { answered: done['2xx'], sustained: true };
+  };
 };
 
 const client = async (which: 'ours' | 'theirs', url: string, rate: number): Promise<void> => {
   const go = which === 'ours' ? ours : theirs;
-  await go(url, SHARED_RATE, 1); // Warms up the compiler.
-  process.stdout.write(JSON.stringify(await measured(SECONDS, () => go(url, rate, SECONDS))));
+  await go(url, SHARED_RATE, 1)(); // Warms up the compiler.
+  process.stdout.write(JSON.stringify(await measured(SECONDS, go(url, rate, SECONDS))));
 };
 
 const serve = (): void => {

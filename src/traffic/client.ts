@@ -108,7 +108,7 @@ class Sending {
     flight.connection = this.#pool.take();
     if (flight.connection) {
       flight.sent = now;
-      const told = listener((outcome) => this.#settle(flight, outcome));
+      const told = listener(flight, (outcome) => this.#settle(flight, outcome));
       flight.connection.dispatch(wire(this.#plan.runId, this.#base, flight), told);
     } else this.#waiting.push(flight);
     return true;

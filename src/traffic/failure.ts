@@ -24,6 +24,11 @@ export const failure = (error: Error): string => {
   return code ? (WORDS[code] ?? code) : oneLine(error);
 };
 
+/** What this machine ran out of: files, ports or memory. The request never left, and the platform has no part in it. */
+const OWN_LIMITS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+export const ownLimit = (error: Error): boolean => OWN_LIMITS.has((error as NodeJS.ErrnoException).code ?? '');
+
 /** Whom a failed connection attempt tried to reach, when the system says so. */
 export const triedAddress = (error: Error): Address | null => {
   const first = error instanceof AggregateError ? ((error.errors[0] as unknown) ?? error) : error;

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { Nanos } from '../model.ts';
 import { fromMs, iso, toMs } from '../time.ts';
 import type { Connection, Ends } from './connections.ts';
-import { failure, triedAddress } from './failure.ts';
+import { failure, ownLimit, triedAddress } from './failure.ts';
 import { headers, type Identity, identity } from './identity.ts';
 import type { LedgerRecord } from './ledger.ts';
 import type { PlannedRequest } from './plan.ts';
@@ -47,7 +47,7 @@ const idsOf = (runId: string, flight: Flight): Identity => {
 };
 
 /** Listens to one answer until its last byte; its body is let go. */
-export const listener = (settle: (outcome: Outcome) => void): Dispatcher.DispatchHandler => {
+export const listener = (flight: Flight, settle: (outcome: Outcome) => void): Dispatcher.DispatchHandler => {
   let status: number | null = null;
   return {
     onRequestStart: () => {},
@@ -56,8 +56,11 @@ export const listener = (settle: (outcome: Outcome) => void): Dispatcher.Dispatc
     },
     onResponseData: () => {},
     onResponseEnd: () => settle({ status, error: null }),
-    onResponseError: (_controller, error) =>
-      settle({ status: null, error: failure(error), ends: { local: null, remote: triedAddress(error) } }),
+    onResponseError: (_controller, error) => {
+      if (ownLimit(error)) flight.sent = null;
+      const why = ownLimit(error) ? `not sent: ${failure(error)}` : failure(error);
+      settle({ status: null, error: why, ends: { local: null, remote: triedAddress(error) } });
+    },
   };
 };
 

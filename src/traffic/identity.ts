@@ -31,13 +31,7 @@ export const identity = (runId: string, n: number): Identity => {
 /** RFC 9562's layout: version nibble 4, variant bits 10. */
 const uuid = (hex: string): string => {
   const variant = '89ab'[Number.parseInt(hex[16]!, 16) % 4];
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    `4${hex.slice(13, 16)}`,
-    variant + hex.slice(17, 20),
-    hex.slice(20, 32),
-  ].join('-');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 };
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -50,16 +44,14 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
  * traceparent is W3C Trace Context Level 2 with flags 03: sampled, and with a random trace id.
  */
 export const headers = (runId: string, request: PlannedRequest, ids: Identity): string[] => {
-  const list = [
-    ...['user-agent', `firedrill/${version} (synthetic; run ${runId})`],
-    ...['x-request-id', ids.requestId],
-    ...['x-correlation-id', ids.correlationId],
-    ...['x-firedrill-run', runId],
-    ...['traceparent', `00-${ids.traceId}-${ids.spanId}-03`],
-    ...['baggage', `firedrill.run_id=${runId}`],
-    ...['x-user-id', request.user],
-    ...['x-session-id', request.session],
-  ];
+  const list = ['user-agent', `firedrill/${version} (synthetic; run ${runId})`];
+  list.push('x-request-id', ids.requestId);
+  list.push('x-correlation-id', ids.correlationId);
+  list.push('x-firedrill-run', runId);
+  list.push('traceparent', `00-${ids.traceId}-${ids.spanId}-03`);
+  list.push('baggage', `firedrill.run_id=${runId}`);
+  list.push('x-user-id', request.user);
+  list.push('x-session-id', request.session);
   if (request.body !== null) list.push('content-type', 'application/json');
   return list;
 };

@@ -1,7 +1,6 @@
 // What the ledger says about the client: how much it sent, how late, and whether it kept up. Pure.
 import { hash } from 'node:crypto';
 import { build, type Histogram } from 'hdr-histogram-js';
-import { fromIso, toMs } from '../time.ts';
 import { failed, type LedgerRecord, type TrafficSummary, toLine, untold } from './ledger.ts';
 import type { TrafficPlan } from './plan.ts';
 
@@ -54,7 +53,7 @@ export const tally = (plan: TrafficPlan): Tally => {
     if (failed(record)) counts.failed += 1;
     if (record.sent === null) return;
     counts.sent += 1;
-    put(lateness, toMs(fromIso(record.sent) - fromIso(record.intended)));
+    put(lateness, (record.latencyMs ?? 0) - (record.serviceMs ?? 0));
     if (!measured(record)) return;
     put(latency, record.latencyMs ?? 0);
     put(service, record.serviceMs ?? 0);
