@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { oneLine, Unreachable } from '../../errors.ts';
 import type { AlertItem, Answer, Gap, LayerAdapter, Nanos, Query, Window } from '../../model.ts';
 import type { Naming } from '../../naming.ts';
-import { fromIso, iso } from '../../time.ts';
+import { fromIso, iso, SECOND } from '../../time.ts';
 import { address, askPrometheus, getJson } from '../metrics/api.ts';
-import { askRaw, type RawSeries, rawQuery } from '../metrics/matrix.ts';
+import { askRaw, type Labels, type RawSeries, rawQuery } from '../metrics/matrix.ts';
 
 /** Base URLs; null: not there, and not asked. `webhookUrl` is a receiver that lists what it got at /deliveries. */
 export type AlertSources = {
@@ -98,20 +98,34 @@ const now = (base: string): Asked => {
 // ---- Prometheus, the window's history -------------------------------------------------------------------------
 
 const history = (base: string, window: Window): Asked => {
-  const query = rawQuery(base, '{__name__="ALERTS"}', window);
+  const query = rawQuery(base, '{__name__=~"ALERTS|ALERTS_FOR_STATE"}', window);
   return {
     query,
     ask: async (signal) => {
       const { series, warnings } = await askRaw(query, window, signal);
-      return { items: series.flatMap(firstSeen), warnings };
+      return { items: series.flatMap((one) => firstSeen(one, series, window)), warnings };
     },
   };
 };
 
-const firstSeen = ({ labels: { alertstate, ...labels }, samples }: RawSeries): AlertItem[] => {
-  const [start] = samples;
-  if (!start || (alertstate !== 'pending' && alertstate !== 'firing')) return [];
-  return [itemOf({ labels, annotations: {}, state: alertstate, source: 'prometheus', at: start.at })];
+/** The first sample of a state dates it, unless the alert was in that state before: then it is dated by ALERTS_FOR_STATE. */
+const firstSeen = (
+  { name, labels: { alertstate, ...labels }, samples }: RawSeries,
+  all: readonly RawSeries[],
+  window: Window,
+): AlertItem[] => {
+  const [start, next] = samples;
+  if (name !== 'ALERTS' || !start || (alertstate !== 'pending' && alertstate !== 'firing')) return [];
+  const standing = next === undefined || start.at - window.from <= next.at - start.at;
+  const activeAt = standing ? activeSince(labels, all) : null;
+  const at = activeAt !== null && activeAt < window.from ? activeAt : start.at;
+  return [itemOf({ labels, annotations: {}, state: alertstate, source: 'prometheus', at })];
+};
+
+/** The value of ALERTS_FOR_STATE is the Unix second at which the alert became active. */
+const activeSince = (labels: Labels, all: readonly RawSeries[]): Nanos | null => {
+  const found = all.find((one) => one.name === 'ALERTS_FOR_STATE' && labelText(one.labels) === labelText(labels));
+  return found?.samples[0] ? BigInt(Math.round(found.samples[0].value)) * SECOND : null;
 };
 
 // ---- Alertmanager ---------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ const identity = (one: Asked, { name, labels }: RawSeries): Identity | null => {
     service,
     pod: first(labels, [names.pod, 'pod', 'kubernetes_pod_name', 'instance']),
     peer: metric.startsWith('client') ? peerOf(one, labels) : null,
-    status: bucket ? null : first(labels, [names.status, ...STATUS]),
+    status: bucket ? null : first(labels, [...exported(names.status), ...STATUS]),
     le: bucket ? `${Number((labels.le ?? '').replace('Inf', 'Infinity')) / meaning.scale}` : null,
   };
   // The target is part of the series: two targets of one pod are scraped at different times and must not be added up.
@@ -166,6 +166,9 @@ const PEER = [
   'host',
 ];
 
+/** Prometheus renames a label of the pod's own that its target has too (`honor_labels: false`); the pod's own is meant. */
+const exported = (label: string): string[] => [`exported_${label}`, label];
+
 const first = (labels: Labels, names: readonly string[]): string | null =>
   names.map((name) => labels[name]).find((value) => value) ?? null;
 
@@ -174,7 +177,7 @@ const serviceOf = ({ naming, telemetry }: Asked, labels: Labels): string | null 
 
 /** The component that is called, or, for a callee outside of the platform, its own name. */
 const peerOf = ({ naming, telemetry }: Asked, labels: Labels): string | null => {
-  const names = [telemetry.metrics.labels.peer, ...PEER];
+  const names = [...exported(telemetry.metrics.labels.peer), ...PEER];
   return names.map((name) => naming.component(labels[name])).find(Boolean) ?? first(labels, names);
 };
 

@@ -13,11 +13,15 @@ const signal = new AbortController().signal;
 const address = new Map([['127.0.0.1', { ip: '127.0.0.1', service: 'order-service', pod: 'order-service-b2' }]]);
 const names = naming(['order-service', 'market-data'], () => address);
 
+/** The answer to a query for ALERTS and ALERTS_FOR_STATE at once. */
+const resultOf = (name: string): string => JSON.stringify(JSON.parse(fixture(name)).data.result).slice(1, -1);
+const both = `{"status":"success","data":{"resultType":"matrix","result":[${resultOf('prometheus/ALERTS_FOR_STATE')},${resultOf('prometheus/ALERTS')}]}}`;
+
 const recorded =
   (held: string) =>
   (path: string): Recorded => {
     if (path.startsWith('/api/v1/alerts')) return { body: fixture('prometheus/alerts') };
-    if (path.startsWith('/api/v1/query')) return { body: fixture('prometheus/ALERTS') };
+    if (path.startsWith('/api/v1/query')) return { body: both };
     if (path.startsWith('/api/v2/alerts')) return { body: fixture(`alertmanager/${held}`) };
     return { body: fixture('alertmanager/deliveries') };
   };
@@ -51,6 +55,12 @@ describe('alertmanager', () => {
     expect(pending).toMatchObject({ state: 'pending', labels: { severity: 'warning' } });
     expect(items.map(({ at }) => at)).toContain(fromIso('2026-11-21T07:17:20.734645378Z'));
     expect(items.find(({ source }) => source === 'webhook')!.at).toBe(fromIso('2026-11-21T07:17:22.734Z'));
+  });
+
+  test('an alert that was there before the window is dated before it', async () => {
+    const { items } = await look(recorded('active'));
+    const watchdog = items.filter(({ name }) => name === 'Watchdog');
+    expect(watchdog.map(({ at }) => at < window.from)).toEqual([true, true]);
   });
 
   test('an alert that a silence suppresses says which silence', async () => {
