@@ -163,6 +163,8 @@ const danglingCalls = (it: Platform): string[] => {
   const loose: string[] = [];
   if (!it.components[it.entry]) loose.push(`entry '${it.entry}' is not one of its components`);
   for (const [from, one] of Object.entries(it.components)) {
+    for (const { request: wanted } of one.ticks)
+      if (!one.endpoints[wanted]) loose.push(`${from} ticks '${wanted}', which it does not have`);
     for (const [at, { calls }] of Object.entries(one.endpoints)) {
       for (const { to, request: wanted } of calls) {
         const callee = it.components[to];

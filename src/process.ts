@@ -1,5 +1,6 @@
 // The one place that spawns. Every child is named, has its errors kept, and dies with the scope that started it.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { finished } from 'node:stream/promises';
 import { Unreachable } from './errors.ts';
 import { until } from './poll.ts';
 
@@ -40,9 +41,9 @@ export const start = async (command: Command): Promise<Running> => {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-KEPT);
   });
-  const ended = new Promise<number | string>((resolve) => {
-    child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
-  });
+  // Output that nobody reads must neither fill the pipe nor hold back the end; who wants it listens right after start.
+  child.stdout?.resume();
+  const ended = endOf(child);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error) => reject(new Unreachable(`${command.name}: can't start ${file}: ${error.message}`)));
@@ -58,6 +59,16 @@ export const start = async (command: Command): Promise<Running> => {
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };
+};
+
+/** Ended is: exited, and all that it wrote has been read. (Node's own 'close' never comes when we hang up a pipe ourselves.) */
+const endOf = async (child: ChildProcess): Promise<number | string> => {
+  const read = [child.stdout, child.stderr].map((stream) => stream && finished(stream).catch(() => undefined));
+  const how = await new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 0));
+  });
+  await Promise.all(read);
+  return how;
 };
 
 const end = async (

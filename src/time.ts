@@ -53,3 +53,10 @@ export const fromIso = (text: string): Nanos => {
   if (!match || Number.isNaN(base)) throw new RangeError(`'${text}' is not an RFC 3339 time`);
   return BigInt(base) * MILLISECOND + BigInt((match[2] ?? '').padEnd(9, '0').slice(0, 9));
 };
+
+/** Calls `what` once after `ms`, unless the returned function is called first. Holds no process open. */
+export const after = (ms: number, what: () => void): (() => void) => {
+  const timer = setTimeout(what, ms);
+  timer.unref();
+  return () => clearTimeout(timer);
+};

@@ -73,6 +73,8 @@ export type Act = { readonly id: string; undo(): Promise<void> };
 
 export interface Target extends AsyncDisposable {
   readonly endpoints: Endpoints;
+  /** Base URL of the entry component as the traffic client, wherever it runs, reaches it. */
+  readonly clientUrl: string;
   facts(): Promise<Facts>;
   pods(): Promise<readonly Pod[]>;
   /** Every address ever seen and whose it was. */

@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+// argv to one call to exit code: 0 pass, 1 fail, 2 nothing can be said, 3 still broken, 64 bad usage, 70 our bug.
+import { hideBin } from 'yargs/helpers';
+import yargs from 'yargs';
+import { oneLine, StillBroken, Unreachable, Usage } from './errors.ts';
+
+const BACKENDS = {
+  jaeger: { type: 'string', describe: 'URL of a Jaeger query service in place of the lab’s own' },
+  loki: { type: 'string', describe: 'URL of a Loki in place of the lab’s own' },
+  prometheus: { type: 'string', describe: 'URL of a Prometheus in place of the lab’s own' },
+  alertmanager: { type: 'string', describe: 'URL of an Alertmanager in place of the lab’s own' },
+  hubble: { type: 'string', describe: 'host:port of a Hubble relay in place of the lab’s own' },
+} as const;
+
+const SETTING = {
+  seed: { type: 'number', default: 1, describe: 'the same seed sends the same requests at the same times' },
+  platform: { type: 'string', describe: 'a platform profile: a file, or the name of a shipped one' },
+  target: { choices: ['lab'] as const, default: 'lab' as const, describe: 'where to drill' },
+} as const;
+
+const cli = yargs(hideBin(process.argv))
+  .scriptName('firedrill')
+  .usage('$0 <command>\n\nFire drills for observability: break something on purpose, then ask every layer whether it noticed and whom it blamed.')
+  .command(
+    ['run [scenario..]', '$0'],
+    'run drills and judge them; no scenario: all of ./scenarios',
+    (it) =>
+      it
+        .positional('scenario', { type: 'string', array: true, describe: 'scenario files, or names of shipped ones' })
+        .options({
+          ...SETTING,
+          ...BACKENDS,
+          out: { type: 'string', default: 'reports', describe: 'folder for reports' },
+          control: { type: 'boolean', default: false, describe: 'run each with no fault: its control twin' },
+          json: { type: 'boolean', default: false, describe: 'print verdicts as JSON on standard output' },
+        })
+        .example('$0 run killed-order-service', 'one drill, in a lab of its own')
+        .example('$0 run drills/*.ts --platform shop.ts', 'your scenarios on your platform'),
+    async (argv) => exit((await import('./commands/run.ts')).runCommand({ ...argv, scenario: argv.scenario ?? [] })),
+  )
+  .command(
+    'plan [scenario..]',
+    'print what a drill would do, and touch nothing',
+    (it) => it.positional('scenario', { type: 'string', array: true }).options({ ...SETTING, json: { type: 'boolean', default: false, describe: 'print plans as JSON' } }),
+    async (argv) => exit((await import('./commands/plan.ts')).planCommand({ ...argv, scenario: argv.scenario ?? [] })),
+  )
+  .command(
+    'judge <dir>',
+    'judge a stored run again, from its evidence',
+    (it) => it.positional('dir', { type: 'string', demandOption: true }).options({ json: { type: 'boolean', default: false, describe: 'print the verdict as JSON' } }),
+    async (argv) => exit((await import('./commands/judge.ts')).judgeCommand(argv)),
+  )
+  .command(
+    'report <dir>',
+    'write the reports of a stored run again',
+    (it) => it.positional('dir', { type: 'string', demandOption: true }),
+    async (argv) => exit((await import('./commands/judge.ts')).reportCommand(argv)),
+  )
+  .command(
+    'heal',
+    'undo what a crashed run left behind; safe to call at any time, any number of times',
+    (it) => it.options({ out: { type: 'string', default: 'reports', describe: 'folder with the runs' } }),
+    async (argv) => exit((await import('./commands/heal.ts')).healCommand(argv)),
+  )
+  .command('doctor', 'say what this machine can do, and how to mend what it can’t', (it) => it, async () => exit((await import('./commands/doctor.ts')).doctorCommand()))
+  .command('list', 'list scenarios and platforms', (it) => it, async () => exit((await import('./commands/list.ts')).listCommand()))
+  .command('lab', 'the embedded platform', (it) =>
+    it
+      .command(
+        'up',
+        'bring the lab up with gentle traffic, print every endpoint, stay until Ctrl-C',
+        (up) =>
+          up.options({
+            ...SETTING,
+            'any-port': { type: 'boolean', default: false, describe: 'take any free ports in place of the standard ones' },
+            rate: { type: 'number', default: 5, describe: 'requests per second of traffic; 0: none' },
+          }),
+        async (argv) => exit((await import('./commands/lab.ts')).labCommand(argv)),
+      )
+      .demandCommand(1, 'say what to do with the lab: firedrill lab up'),
+  )
+  .strict()
+  .version()
+  .alias('h', 'help')
+  .wrap(Math.min(110, process.stdout.columns ?? 110))
+  .fail((message, error) => {
+    throw error ?? new Usage(`${message}; firedrill --help tells more`);
+  });
+
+const exit = async (code: Promise<number>): Promise<void> => {
+  process.exitCode = await code;
+};
+
+const codeOf = (error: unknown): number => {
+  if (error instanceof Usage) return 64;
+  if (error instanceof StillBroken) return 3;
+  return error instanceof Unreachable ? 2 : 70;
+};
+
+/** One line; a stack only for what is our own bug. */
+const tell = (error: unknown): void => {
+  const code = codeOf(error);
+  const stack = code === 70 && error instanceof Error ? `\n${error.stack}\nThis is a bug in firedrill; please report it with the lines above.` : '';
+  process.stderr.write(`firedrill: ${oneLine(error)}${stack}\n`);
+  process.exitCode = code;
+};
+
+try {
+  await cli.parseAsync();
+} catch (error) {
+  tell(error);
+}

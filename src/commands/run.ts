@@ -1,0 +1,83 @@
+// `firedrill run`: each scenario in a lab of its own, judged, reported.
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type Backends, drill, folderFor, type Opened } from '../drill.ts';
+import { Usage } from '../errors.ts';
+import { type Found, loadPlatform, loadScenarios } from '../load.ts';
+import type { Platform } from '../platform.ts';
+import { plan } from '../plan.ts';
+import { type Progress, progress } from '../progress.ts';
+import { judge } from '../report.ts';
+import { controlOf } from '../scenario.ts';
+import { labFacts, openLab } from '../targets/lab/open.ts';
+import type { Verdict } from '../verdict.ts';
+import { narrator } from './narrator.ts';
+import { stopSignal } from './stop.ts';
+
+export type RunArguments = { readonly [K in keyof Backends]: string | undefined } & {
+  readonly scenario: readonly string[];
+  readonly seed: number;
+  readonly platform?: string | undefined;
+  readonly out: string;
+  readonly control: boolean;
+  readonly json: boolean;
+};
+
+type Job = { readonly found: Found; readonly platform: Platform };
+
+/** The worst outcome of all: still broken, then failed, then unknown, then passed. */
+const worst = (codes: readonly number[]): number => [3, 1, 2, 0].find((code) => codes.includes(code)) ?? 0;
+
+export const runCommand = async (argv: RunArguments): Promise<number> => {
+  const jobs = await jobsOf(argv);
+  const show = progress(process.stderr);
+  const stop = stopSignal((line) => show.say(line));
+  const codes: number[] = [];
+  const verdicts: Verdict[] = [];
+  for (const [n, job] of jobs.entries()) {
+    if (stop.signal.aborted) break;
+    if (jobs.length > 1) show.say(`\n── ${n + 1} of ${jobs.length}: ${job.found.scenario.name}`);
+    const verdict = await one(job, argv, show, stop.signal);
+    verdicts.push(verdict);
+    codes.push(verdict.exitCode);
+  }
+  if (argv.json) process.stdout.write(`${JSON.stringify(verdicts.length === 1 ? verdicts[0] : verdicts, null, 2)}\n`);
+  if (jobs.length > 1 && !argv.json) process.stdout.write(summary(verdicts));
+  return stop.signal.aborted ? worst([...codes, 2]) : worst(codes);
+};
+
+/** Everything is loaded, checked and planned before anything is touched. */
+const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
+  if (!Number.isInteger(argv.seed) || argv.seed < 0) throw new Usage(`--seed ${argv.seed}: must be a whole number, 0 or more`);
+  const found = await loadScenarios(argv.scenario);
+  const jobs: Job[] = [];
+  for (const one of found) {
+    const scenario = argv.control ? controlOf(one.scenario) : one.scenario;
+    const platform = await loadPlatform(argv.platform ?? scenario.platform);
+    plan(scenario, platform, labFacts(platform), argv.seed, 'dry-run');
+    jobs.push({ found: { ...one, scenario }, platform });
+  }
+  if (jobs.length === 0) throw new Usage('no scenarios: put them in ./scenarios or name their files');
+  return jobs;
+};
+
+const one = async ({ found, platform }: Job, argv: RunArguments, show: Progress, signal: AbortSignal): Promise<Verdict> => {
+  const folder = folderFor(argv.out, found.scenario.name);
+  const narrate = narrator(show);
+  await using lab = await openLab(platform, argv.seed, (line) => show.say(line));
+  const target: Opened = lab;
+  narrate.up(lab.endpoints);
+  await drill({ scenario: found.scenario, platform, seed: argv.seed, runId: randomBytes(6).toString('hex'), folder, backends: backendsOf(argv), signal, on: narrate.on }, target);
+  show.done();
+  const { verdict, text } = await judge(folder);
+  if (!argv.json) process.stdout.write(`${text}\nreport: ${join(folder, 'report.html')}\n`);
+  return verdict;
+};
+
+const backendsOf = ({ jaeger, loki, prometheus, alertmanager, hubble }: RunArguments): Backends =>
+  Object.fromEntries(Object.entries({ jaeger, loki, prometheus, alertmanager, hubble }).filter(([, url]) => url !== undefined)) as Backends;
+
+const summary = (verdicts: readonly Verdict[]): string => {
+  const width = Math.max(...verdicts.map((one) => one.scenario.length));
+  return `\n${verdicts.map((one) => `${one.scenario.padEnd(width)}  ${one.outcome.padEnd(18)} ${one.because}`).join('\n')}\n`;
+};

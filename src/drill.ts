@@ -1,0 +1,113 @@
+// A drill from scenario to verdict: plan, run and evidence beside each other, then judge. The composition, and nothing else.
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { adapters, questions } from './adapters.ts';
+import { evidence, type Look } from './evidence.ts';
+import { type Entry, openHistory } from './history.ts';
+import { naming } from './naming.ts';
+import type { Platform } from './platform.ts';
+import { type Plan, phase, plan, trafficOf } from './plan.ts';
+import { run } from './run.ts';
+import type { Scenario } from './scenario.ts';
+import { FILES } from './stored.ts';
+import type { Endpoints, Facts, Target } from './targets/target.ts';
+import { fromMs, iso, systemClock } from './time.ts';
+import { type LedgerRecord, toLine } from './traffic/ledger.ts';
+import { steadiness } from './steady-state.ts';
+
+export type Backends = Partial<Pick<Endpoints, 'jaeger' | 'prometheus' | 'alertmanager' | 'loki' | 'hubble'>>;
+
+export type DrillSettings = {
+  readonly scenario: Scenario;
+  readonly platform: Platform;
+  readonly seed: number;
+  readonly runId: string;
+  /** Where the run's files go; made here. */
+  readonly folder: string;
+  /** Real backends in place of the target's own. */
+  readonly backends: Backends;
+  readonly signal: AbortSignal;
+  readonly on: Listeners;
+};
+
+export type Listeners = {
+  readonly plan: (plan: Plan) => void;
+  readonly entry: (entry: Entry) => void;
+  readonly look: (look: Look) => void;
+  readonly record: (record: LedgerRecord) => void;
+};
+
+export type Opened = Target & { readonly webhook: string | null };
+
+/** Time for the client to connect before traffic starts. */
+const LEAD_MS = 1500;
+
+/** Runs one drill on an open target and stores everything; judging is a step of its own. */
+export const drill = async (settings: DrillSettings, target: Opened): Promise<void> => {
+  const { scenario, platform, seed, runId, folder, signal, on } = settings;
+  const facts: Facts = await target.facts();
+  const plotted = plan(scenario, platform, facts, seed, runId);
+  on.plan(plotted);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, FILES.plan), `${JSON.stringify(plotted, null, 2)}\n`);
+  await using history = await openHistory(join(folder, FILES.history), on.entry);
+  const ledger = createWriteStream(join(folder, FILES.ledger));
+  const records: LedgerRecord[] = [];
+  const onRecord = (record: LedgerRecord): void => {
+    records.push(record);
+    ledger.write(`${toLine(record)}\n`);
+    on.record(record);
+  };
+  const startAt = systemClock.now() + fromMs(LEAD_MS);
+  await using watching = await watch(settings, plotted, facts, target, startAt);
+  const until = phase(plotted, 'baseline');
+  const baseline = { from: startAt + fromMs(until.from), until: startAt + fromMs(until.until) };
+  const unsteady = (): string | null => steadiness(records, baseline, plotted.steadyState);
+  try {
+    await run({ plan: plotted, target, facts, traffic: trafficOf(plotted, target.clientUrl), history, onRecord, signal, startAt, unsteady });
+  } finally {
+    await new Promise((resolve) => ledger.end(resolve));
+    if (!signal.aborted) await watching.finish();
+    const counts = await watching.stopCapture();
+    if (counts) await history.append({ type: 'capture', ...counts });
+  }
+};
+
+/** The evidence stage beside the run: a capture, a look at every layer every so often, one last look at the whole. */
+const watch = async ({ platform, folder, backends, on }: DrillSettings, plotted: Plan, facts: Facts, target: Opened, startAt: bigint) => {
+  const file = join(folder, FILES.capture);
+  const capture = await target.capture(file);
+  const endpoints: Endpoints = { ...target.endpoints, ...backends };
+  const names = naming(facts.topology.components, () => target.addresses());
+  const layers = adapters({ endpoints, webhook: target.webhook, capture: file, naming: names, platform });
+  const gathering = evidence(layers, questions(plotted.also, endpoints), join(folder, FILES.evidence), on.look);
+  const ending = new AbortController();
+  // Addresses of pods that come up meanwhile must be known when their packets are read.
+  const refresh = setInterval(() => void target.pods().catch(() => undefined), 1000);
+  const looking = systemClock.sleepUntil(startAt, ending.signal).then(() => gathering.watch(startAt, plotted.lookEvery, ending.signal));
+  looking.catch(() => undefined);
+  let stopped: Promise<{ captured: number; droppedByKernel: number }> | null = null;
+  const stopCapture = () => (stopped ??= capture.stop());
+  return {
+    finish: async (): Promise<void> => {
+      await systemClock.sleepUntil(startAt + fromMs(phase(plotted, 'gather').until));
+      ending.abort();
+      await looking;
+      await gathering.gather({ from: startAt, until: systemClock.now() });
+    },
+    stopCapture: () => stopCapture().catch(() => null),
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      ending.abort();
+      clearInterval(refresh);
+      await looking.catch(() => undefined);
+      await stopCapture().catch(() => undefined);
+      for (const layer of layers) await layer[Symbol.asyncDispose]();
+    },
+  };
+};
+
+/** `reports/killed-order-service/2026-11-21T07-19-58Z`: where a run's files go. */
+export const folderFor = (out: string, name: string): string => join(out, slug(name), iso(systemClock.now()).replace(/\.\d+Z$/, 'Z').replaceAll(':', '-'));
+
+export const slug = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60);

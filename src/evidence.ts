@@ -1,0 +1,143 @@
+// The evidence: asks every layer about the windows, again and again, and writes down what came, when, and by which query.
+// It does not know what the fault was. A question that got no answer is a gap.
+import { createReadStream } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { createGunzip } from 'node:zlib';
+import { Usage } from './errors.ts';
+import type { Answer, Gap, Item, LayerAdapter, LayerName, Nanos, Query, Window } from './model.ts';
+import { during } from './poll.ts';
+import { fromIso, fromMs, iso, systemClock } from './time.ts';
+
+/** One asking of one layer: the n-th, when it was asked and answered, about which window, by which queries. */
+export type Look = {
+  readonly layer: LayerName;
+  readonly n: number;
+  readonly asked: Nanos;
+  readonly answered: Nanos;
+  readonly window: Window;
+  readonly queries: readonly Query[];
+  readonly items: number;
+  readonly gaps: number;
+};
+
+/** A scenario's own query, asked at a look: its largest value, or null when the answer was empty. */
+export type Asked = { readonly expectation: number; readonly at: Nanos; readonly value: number | null; readonly query: string; readonly failed: string | null };
+
+/** Everything that was gathered. `seen` is the number of the look that first showed the item. */
+export type Evidence = {
+  readonly looks: readonly Look[];
+  readonly items: ReadonlyMap<LayerName, readonly (Item & { readonly seen: number })[]>;
+  readonly gaps: readonly (Gap & { readonly look: number })[];
+  readonly asked: readonly Asked[];
+};
+
+export type Gathering = {
+  /** Asks every layer every `everyMs` from now on, until `signal` aborts. */
+  watch(from: Nanos, everyMs: number, signal: AbortSignal): Promise<void>;
+  /** One last look at the whole window. */
+  gather(window: Window): Promise<void>;
+};
+
+/** Spans and lines of the last moments may still be on their way: each look goes back this far behind the last. */
+const OVERLAP_MS = 4000;
+const LOOK_TIMEOUT_MS = 8000;
+
+type Question = { readonly expectation: number; readonly query: string; ask(at: Nanos): Promise<number | null> };
+
+export const evidence = (adapters: readonly LayerAdapter[], questions: readonly Question[], file: string, onLook: (look: Look) => void = () => undefined): Gathering => {
+  const seen = new Map<LayerName, Set<string>>(adapters.map(({ layer }) => [layer, new Set()]));
+  const numbers = new Map<LayerName, number>();
+  let writing: Promise<void> = Promise.resolve();
+
+  const write = (lines: readonly object[]): Promise<void> => {
+    writing = writing.then(() => appendFile(file, lines.map((line) => `${JSON.stringify(line, plain)}\n`).join('')));
+    return writing;
+  };
+
+  const look = async (adapter: LayerAdapter, window: Window): Promise<void> => {
+    const n = (numbers.get(adapter.layer) ?? 0) + 1;
+    numbers.set(adapter.layer, n);
+    const asked = systemClock.now();
+    const answer: Answer = await adapter.look(window, AbortSignal.timeout(LOOK_TIMEOUT_MS));
+    const known = seen.get(adapter.layer)!;
+    const fresh = answer.items.filter((item) => !known.has(item.id) && known.add(item.id));
+    const { layer } = adapter;
+    const one: Look = { layer, n, asked, answered: systemClock.now(), window, queries: answer.queries, items: fresh.length, gaps: answer.gaps.length };
+    await write([{ t: 'look', ...one }, ...answer.gaps.map((gap) => ({ t: 'gap', ...gap, look: n })), ...fresh.map((item) => ({ t: 'item', layer, seen: n, ...item }))]);
+    onLook(one);
+  };
+
+  const put = async (question: Question): Promise<void> => {
+    const at = systemClock.now();
+    const { expectation, query } = question;
+    const asked = await question.ask(at).then(
+      (value): Asked => ({ expectation, at, value, query, failed: null }),
+      (error: Error): Asked => ({ expectation, at, value: null, query, failed: error.message }),
+    );
+    await write([{ t: 'asked', ...asked }]);
+  };
+
+  const follow = async (adapter: LayerAdapter, from: Nanos, everyMs: number, signal: AbortSignal): Promise<void> => {
+    let since = from;
+    const once = async (): Promise<void> => {
+      const until = systemClock.now();
+      await look(adapter, { from: since, until });
+      since = max(from, until - fromMs(OVERLAP_MS));
+    };
+    await during(once, { forMs: FOREVER_MS, everyMs, signal });
+  };
+
+  return {
+    watch: async (from, everyMs, signal) => {
+      const asking = questions.map((question) => during(() => put(question), { forMs: FOREVER_MS, everyMs, signal }));
+      await Promise.all([...adapters.map((adapter) => follow(adapter, from, everyMs, signal)), ...asking]);
+    },
+    gather: async (window) => {
+      await Promise.all(adapters.map((adapter) => look(adapter, window)));
+      await writing;
+    },
+  };
+};
+
+const FOREVER_MS = 24 * 3_600_000;
+const max = (a: Nanos, b: Nanos): Nanos => (a > b ? a : b);
+const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? iso(value) : value);
+
+/** Reads evidence back from `evidence.ndjson`, or from its gzipped form. Throws Usage with file and line when it is damaged. */
+export const readEvidence = async (file: string): Promise<Evidence> => {
+  const looks: Look[] = [];
+  const items = new Map<LayerName, (Item & { seen: number })[]>();
+  const gaps: (Gap & { look: number })[] = [];
+  const asked: Asked[] = [];
+  const take: Record<string, (record: never) => void> = {
+    look: (one: Look) => looks.push(one),
+    gap: (one: Gap & { look: number }) => gaps.push(one),
+    asked: (one: Asked) => asked.push(one),
+    item: (one: Item & { seen: number; layer: LayerName }) => (items.get(one.layer) ?? items.set(one.layer, []).get(one.layer)!).push(one),
+  };
+  let number = 0;
+  for await (const line of lines(file)) {
+    number += 1;
+    const { t, ...record } = parse(line, file, number) as { t: string };
+    take[t]?.(record as never);
+  }
+  return { looks, items, gaps, asked };
+};
+
+const lines = (file: string): AsyncIterable<string> => {
+  const raw = createReadStream(file);
+  const input = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
+  raw.on('error', (error) => input.destroy(error));
+  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+};
+
+const INSTANTS = new Set(['at', 'asked', 'answered', 'from', 'until']);
+
+const parse = (line: string, file: string, number: number): unknown => {
+  try {
+    return JSON.parse(line, (key, value) => (INSTANTS.has(key) && typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? fromIso(value) : value));
+  } catch {
+    throw new Usage(`${file}:${number}: not a line of JSON; the stored run is damaged here`);
+  }
+};

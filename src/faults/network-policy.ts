@@ -1,0 +1,43 @@
+// Network policy: an edge is cut, or a component is isolated from everybody. Standing connections are cut too.
+import type { Probe } from '../targets/target.ts';
+import type { Fault, NetworkPolicy, Witness } from './fault.ts';
+import { calleeOf, mustExist, placeOf, refOf, vantage } from './place.ts';
+
+/**
+ * Blocks an edge (`a->b`) or isolates a component (`b`): packets vanish (`drop`, the default, as Kubernetes policies do) or
+ * are refused (`reject`). Example: `networkPolicy('order-service->matching-engine')`.
+ */
+export const networkPolicy = (on: string, options: { readonly how?: 'drop' | 'reject' } = {}): NetworkPolicy => ({
+  kind: 'networkPolicy',
+  on: refOf(on),
+  how: options.how ?? 'drop',
+});
+
+export const networkPolicyFault: Fault<NetworkPolicy> = {
+  truth: (spec) => ({ on: spec.on, kinds: ['blocked'] }),
+  radius: (spec, facts) => {
+    mustExist(spec.on, facts);
+    return spec.on.startsWith('edge:')
+      ? { hurts: `every request along ${spec.on.slice(5)}, tagged or not`, spares: 'every other way into and out of both' }
+      : { hurts: `every request to and from ${spec.on.slice(8)}, tagged or not`, spares: 'scrapes and telemetry, which come from and go to the node' };
+  },
+  inject: async (spec, { target, facts, runId, intend }) => {
+    const knock = (): Promise<Probe> => target.probe(vantage(spec.on, facts), calleeOf(spec.on), null);
+    await intend('block', `${spec.on} (${spec.how})`);
+    const act = await target.block({ place: placeOf(spec.on), how: spec.how, runId });
+    return {
+      witness: async (): Promise<Witness> => {
+        const now = await knock();
+        return { says: `probe from ${now.from} to ${now.to}: ${now.outcome}`, holds: now.outcome !== 'answered' };
+      },
+      heal: async () => {
+        await intend('undo block', spec.on);
+        await act.undo();
+      },
+      witnessHealed: async (): Promise<Witness> => {
+        const now = await knock();
+        return { says: `probe from ${now.from} to ${now.to}: ${now.outcome} in ${now.ms.toFixed(0)} ms`, holds: now.outcome === 'answered' };
+      },
+    };
+  },
+};

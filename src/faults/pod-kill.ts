@@ -1,0 +1,91 @@
+// Pod kill: SIGKILL to the pod's process, or SIGSTOP, which freezes it. The platform replaces a killed pod by itself;
+// healing waits for that. A frozen one is continued.
+import { Usage } from '../errors.ts';
+import { until } from '../poll.ts';
+import type { Pod, Target } from '../targets/target.ts';
+import type { Context, Fault, PodKill, Witness } from './fault.ts';
+import { mustExist, refOf, serviceOf, vantage } from './place.ts';
+
+/** How long the platform may take to bring a killed pod back. */
+const RETURN = { forMs: 60_000, everyMs: 250 };
+
+/**
+ * Kills pods of a component: `pods` of them (default 1) or all; `how: 'SIGSTOP'` freezes them in place of killing.
+ * Example: `podKill('order-service', { pods: 'all' })`.
+ */
+export const podKill = (on: string, options: { readonly pods?: number | 'all'; readonly how?: 'SIGKILL' | 'SIGSTOP' } = {}): PodKill => {
+  const ref = refOf(on);
+  if (!serviceOf(ref)) throw new Usage(`podKill needs a component, not '${on}'`);
+  return { kind: 'podKill', on: ref, pods: options.pods ?? 1, how: options.how ?? 'SIGKILL' };
+};
+
+const ofService = (spec: PodKill, pods: readonly Pod[]): Pod[] => pods.filter((pod) => pod.service === serviceOf(spec.on));
+
+/** The victims: by name, rotated by the seed, so that the same seed picks the same ones. */
+const victims = (spec: PodKill, pods: readonly Pod[], seed: number): Pod[] => {
+  const all = ofService(spec, pods).filter((pod) => pod.ready).sort((a, b) => a.name.localeCompare(b.name));
+  const first = all.length > 0 ? seed % all.length : 0;
+  const rotated = [...all.slice(first), ...all.slice(0, first)];
+  return spec.pods === 'all' ? rotated : rotated.slice(0, spec.pods);
+};
+
+export const podKillFault: Fault<PodKill> = {
+  truth: (spec) => ({ on: spec.on, kinds: ['absent'] }),
+  radius: (spec, facts) => {
+    mustExist(spec.on, facts);
+    const there = ofService(spec, facts.pods).length;
+    if (spec.pods !== 'all' && spec.pods > there) throw new Usage(`podKill wants ${spec.pods} pods of ${serviceOf(spec.on)}, which has ${there}`);
+    const n = spec.pods === 'all' ? there : spec.pods;
+    const verb = spec.how === 'SIGKILL' ? 'killed' : 'frozen';
+    return { hurts: `${n} of ${there} pods of ${serviceOf(spec.on)} ${verb}: every request that they serve, tagged or not`, spares: n < there ? 'requests served by its other pods' : 'requests that never reach it' };
+  },
+  inject: async (spec, context) => {
+    const hit = victims(spec, await context.target.pods(), context.seed);
+    if (hit.length === 0) throw new Usage(`no ready pod of ${serviceOf(spec.on)} to kill`);
+    const before = ofService(spec, await context.target.pods()).length;
+    for (const pod of hit) {
+      await context.intend(spec.how, `pod:${pod.name} uid ${pod.uid}`);
+      await context.target.signal(pod.uid, spec.how);
+    }
+    return spec.how === 'SIGKILL' ? killed(spec, context.target, hit, before) : frozen(spec, context, hit);
+  },
+};
+
+const killed = (spec: PodKill, target: Target, hit: readonly Pod[], before: number) => ({
+  witness: async (): Promise<Witness> => {
+    const left = (await target.pods()).map((pod) => pod.uid);
+    const gone = hit.filter((pod) => !left.includes(pod.uid));
+    return { says: `${gone.length} of ${hit.length} killed pods are gone: ${hit.map((pod) => pod.name).join(', ')}`, holds: gone.length === hit.length };
+  },
+  heal: async () => {
+    await until(`replacements for the killed pods of ${serviceOf(spec.on)}`, async () => (ready(spec, await target.pods()).length >= before ? true : null), RETURN);
+  },
+  witnessHealed: async (): Promise<Witness> => {
+    const now = ready(spec, await target.pods());
+    return { says: `${now.length} of ${before} pods ready again: ${now.map((pod) => pod.name).join(', ')}`, holds: now.length >= before };
+  },
+});
+
+const ready = (spec: PodKill, pods: readonly Pod[]): Pod[] => ofService(spec, pods).filter((pod) => pod.ready);
+
+const frozen = (spec: PodKill, { target, facts, intend }: Context, hit: readonly Pod[]) => {
+  const knock = (pod: Pod) => target.probe(vantage(spec.on, facts), pod.name, null);
+  return {
+    witness: async (): Promise<Witness> => {
+      const probe = await knock(hit[0]!);
+      return { says: `probe from ${probe.from} to frozen ${probe.to}: ${probe.outcome}`, holds: probe.outcome === 'timeout' };
+    },
+    heal: async () => {
+      const alive = new Set((await target.pods()).map((pod) => pod.uid));
+      for (const pod of hit.filter((one) => alive.has(one.uid))) {
+        await intend('SIGCONT', `pod:${pod.name} uid ${pod.uid}`);
+        await target.signal(pod.uid, 'SIGCONT');
+      }
+    },
+    witnessHealed: async (): Promise<Witness> => {
+      const probe = await knock(hit[0]!);
+      return { says: `probe from ${probe.from} to ${probe.to}: ${probe.outcome} in ${probe.ms.toFixed(0)} ms`, holds: probe.outcome === 'answered' };
+    },
+  };
+};
+

@@ -1,0 +1,129 @@
+// The run: executes a plan, the one impure loop. It writes each intention down before the act and always heals, on a clock
+// of its own that no other deadline shortens. It does not know what counts as detection.
+import { oneLine, StillBroken, Unreachable } from './errors.ts';
+import { faultOf } from './faults/index.ts';
+import type { Context, Injected, Witness } from './faults/fault.ts';
+import type { History } from './history.ts';
+import type { Nanos } from './model.ts';
+import { type PhaseName, type Plan, phase } from './plan.ts';
+import { until } from './poll.ts';
+import type { Facts, Target } from './targets/target.ts';
+import { type Clock, fromMs, systemClock } from './time.ts';
+import type { LedgerRecord } from './traffic/ledger.ts';
+import type { TrafficPlan } from './traffic/plan.ts';
+
+export type RunSettings = {
+  readonly plan: Plan;
+  readonly target: Target;
+  readonly facts: Facts;
+  readonly traffic: TrafficPlan;
+  readonly history: History;
+  readonly onRecord: (record: LedgerRecord) => void;
+  /** Aborts: the fault is healed first, then the run ends early. */
+  readonly signal: AbortSignal;
+  /** The start of traffic; phases count from here. */
+  readonly startAt: Nanos;
+  /** Null, or why the baseline is no steady state; asked once, when the baseline is over. */
+  readonly unsteady: () => string | null;
+  readonly clock?: Clock;
+};
+
+const WITNESS = { forMs: 8000, everyMs: 250 };
+/** Healing is tried for this long, whatever else has run out. */
+const HEAL = { forMs: 90_000, everyMs: 1000 };
+
+/** Resolves when traffic has ended and the fault is undone. Throws StillBroken when it could not be undone. */
+export const run = async (settings: RunSettings): Promise<void> => {
+  const { target, traffic, startAt, signal, onRecord, history } = settings;
+  const ending = new AbortController();
+  const stopped = AbortSignal.any([signal, ending.signal]);
+  const sending = (async () => {
+    for await (const record of target.traffic(traffic, startAt, stopped)) onRecord(record);
+  })();
+  sending.catch(() => undefined);
+  try {
+    await phases(settings);
+    await sending;
+  } catch (error) {
+    if (error instanceof StillBroken) throw error;
+    if (!signal.aborted) throw error;
+    await history.append({ type: 'aborted', why: oneLine(signal.reason) });
+  } finally {
+    ending.abort();
+    await sending.catch(() => undefined);
+    await history.append({ type: 'ended' });
+  }
+};
+
+const phases = async (settings: RunSettings): Promise<void> => {
+  const { plan, history, startAt, signal, unsteady } = settings;
+  const clock = settings.clock ?? systemClock;
+  const enter = async (name: PhaseName): Promise<void> => {
+    await clock.sleepUntil(startAt + fromMs(phase(plan, name).from), signal);
+    await history.append({ type: 'phase', name });
+  };
+  await enter('warm-up');
+  await enter('baseline');
+  await enter('quiet');
+  const why = unsteady();
+  if (why) return history.append({ type: 'not-injected', why });
+  await enter('hold');
+  await hold(settings, clock);
+  await enter('recovery');
+  await clock.sleepUntil(startAt + fromMs(phase(plan, 'recovery').until), signal);
+};
+
+const hold = async (settings: RunSettings, clock: Clock): Promise<void> => {
+  const { plan, history, startAt, signal } = settings;
+  const injected = await inject(settings);
+  if (!injected) return;
+  try {
+    await bearWitness(history, 'injection', () => injected.witness(), signal);
+    await clock.sleepUntil(startAt + fromMs(phase(plan, 'hold').until), signal);
+  } finally {
+    await heal(history, injected, plan);
+  }
+};
+
+/** Null when the target refused: then nothing was done, and the history says why. */
+const inject = async ({ plan, target, facts, history }: RunSettings): Promise<Injected | null> => {
+  const context: Context = { target, facts, runId: plan.runId, seed: plan.seed, intend: (act, on) => history.append({ type: 'intent', act, on }) };
+  await history.append({ type: 'injecting' });
+  try {
+    const injected = await faultOf(plan.fault).inject(plan.fault, context);
+    await history.append({ type: 'injected' });
+    return injected;
+  } catch (error) {
+    await history.append({ type: 'not-injected', why: oneLine(error) });
+    return null;
+  }
+};
+
+const heal = async (history: History, injected: Injected, plan: Plan): Promise<void> => {
+  await history.append({ type: 'healing' });
+  try {
+    await until('healing', async () => {
+      await injected.heal();
+      return true;
+    }, HEAL);
+    await history.append({ type: 'healed' });
+    await bearWitness(history, 'healing', () => injected.witnessHealed(), AbortSignal.timeout(HEAL.forMs));
+  } catch (error) {
+    await history.append({ type: 'still-broken', why: oneLine(error) });
+    throw new StillBroken(`could not heal ${plan.truth.on ?? 'the platform'}: ${oneLine(error)}`, [plan.truth.on ?? 'unknown']);
+  }
+};
+
+/** Looks until it holds; the last look is written down either way. */
+const bearWitness = async (history: History, of: 'injection' | 'healing', look: () => Promise<Witness>, signal: AbortSignal): Promise<void> => {
+  let last: Witness = { says: 'nobody could look', holds: false };
+  const once = async (): Promise<true | null> => {
+    last = await look();
+    return last.holds ? true : null;
+  };
+  await until(`witness of the ${of}`, once, { ...WITNESS, signal }).catch((error: unknown) => {
+    if (!(error instanceof Unreachable)) throw error;
+    if (!last.holds && last.says === 'nobody could look') last = { says: oneLine(error), holds: false };
+  });
+  await history.append({ type: 'witness', of, ...last });
+};

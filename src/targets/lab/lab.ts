@@ -1,0 +1,208 @@
+// The lab as a target: its outer half. It starts the namespace, carries its endpoints to this machine's loopback and turns
+// the target's contract into calls to the inner half.
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Unreachable } from '../../errors.ts';
+import type { Nanos } from '../../model.ts';
+import type { Address } from '../../naming.ts';
+import { type Platform, topology } from '../../platform.ts';
+import { type Running, start } from '../../process.ts';
+import { program } from '../../programs.ts';
+import type { LedgerRecord } from '../../traffic/ledger.ts';
+import type { TrafficPlan } from '../../traffic/plan.ts';
+import type { Endpoints, Facts, Pod, Target, Timing } from '../target.ts';
+import { type InsideEndpoints, type LabTools, TIMING } from './config.ts';
+import { entrance, portOf } from './forward.ts';
+import type { Inside } from './inside.ts';
+import { ENTRY_IP } from './network.ts';
+import { type Queue, queue } from './queue.ts';
+import { caller, type Remote } from './rpc.ts';
+
+export type LabOptions = {
+  readonly platform: Platform;
+  readonly seed: number;
+  readonly tools: LabTools;
+  /** Ports on the host's loopback, 0 for any. */
+  readonly ports: Ports;
+  /** A real OTLP endpoint on the host, `host:port`, that the pods send to in place of the lab's store. */
+  readonly otlp: string | null;
+};
+
+export type Ports = { readonly [K in keyof InsideEndpoints]: number };
+export const ANY_PORTS: Ports = { jaeger: 0, prometheus: 0, alertmanager: 0, webhook: 0, loki: 0, hubble: 0, entry: 0 };
+export const STANDARD_PORTS: Ports = {
+  jaeger: 16686,
+  prometheus: 9090,
+  alertmanager: 9093,
+  webhook: 9094,
+  loki: 3100,
+  hubble: 4245,
+  entry: 8080,
+};
+
+export type Lab = Target & {
+  readonly webhook: string;
+  /** Resolves when the signal aborts; rejects as Unreachable when the lab ends by itself before. */
+  ended(signal: AbortSignal): Promise<void>;
+};
+
+/** One user, network, mount and process namespace; the invoking user is nobody special in it, but owns it. */
+const UNSHARE = [
+  'unshare',
+  '--user',
+  '--map-user=1000',
+  '--map-group=1000',
+  '--net',
+  '--mount',
+  '--keep-caps',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount-proc',
+] as const;
+
+export const startLab = async (options: LabOptions): Promise<Lab> => {
+  const sockets = await mkdtemp(join(tmpdir(), `firedrill-${globalThis.process.pid}-`));
+  const process = await start({
+    name: 'lab',
+    argv: [...UNSHARE, ...program('./inside', import.meta.url)],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const runs = new Map<number, Queue<string>>();
+  const inside = caller<Inside>(process.child, (event, data) => onEvent(runs, event, data), process.complaint);
+  const servers: Server[] = [];
+  const dispose = async (): Promise<void> => {
+    for (const server of servers) server.close();
+    if (process.child.connected) process.child.disconnect();
+    await process.stop('SIGTERM', 1000);
+    await rm(sockets, { recursive: true, force: true });
+  };
+  try {
+    const { platform, seed, tools, otlp } = options;
+    const there = await inside.up({ platform, seed, tools, sockets, otlp, lokiPush: null, timing: TIMING });
+    const at = await publish(there, options.ports, `${sockets}/in.sock`, servers);
+    return lab(options.platform, at, inside, runs, process, dispose);
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+};
+
+/** Carries every endpoint to loopback; the result is `127.0.0.1:port` for each. */
+const publish = async (
+  there: InsideEndpoints,
+  ports: Ports,
+  socket: string,
+  servers: Server[],
+): Promise<InsideEndpoints> => {
+  const at: Record<string, string> = {};
+  for (const [name, to] of Object.entries(there)) {
+    const server = await entrance('127.0.0.1', ports[name as keyof Ports], socket, to);
+    servers.push(server);
+    at[name] = `127.0.0.1:${portOf(server)}`;
+  }
+  return at as InsideEndpoints;
+};
+
+export const labTiming: Timing = {
+  scrape: TIMING.scrape,
+  evaluation: TIMING.evaluation,
+  pending: 2 * TIMING.scrape,
+  groupWait: TIMING.groupWait,
+  spanExport: TIMING.spanExport,
+  logShipping: 100,
+  flowExport: 100,
+};
+
+const lab = (
+  platform: Platform,
+  at: InsideEndpoints,
+  inside: Remote<Inside>,
+  runs: Map<number, Queue<string>>,
+  process: Running,
+  dispose: () => Promise<void>,
+): Lab => {
+  const addresses = new Map<string, Address>();
+  const pods = async (): Promise<readonly Pod[]> => {
+    for (const one of await inside.addresses()) addresses.set(one.ip, one);
+    return inside.pods();
+  };
+  const endpoints: Endpoints = {
+    jaeger: `http://${at.jaeger}`,
+    prometheus: `http://${at.prometheus}`,
+    alertmanager: `http://${at.alertmanager}`,
+    loki: `http://${at.loki}`,
+    hubble: at.hubble,
+    entry: `http://${at.entry}`,
+  };
+  const facts = async (): Promise<Facts> => ({
+    target: 'lab',
+    platform: platform.name,
+    topology: topology(platform),
+    pods: await pods(),
+    timing: labTiming,
+  });
+  const undoable = (id: string) => ({ id, undo: async () => inside.undo(id) });
+  return {
+    endpoints,
+    webhook: `http://${at.webhook}`,
+    facts,
+    pods,
+    addresses: () => addresses,
+    signal: async (uid, signal) => inside.signal(uid, signal),
+    delay: async (act) => undoable(await inside.delay(act)),
+    block: async (act) => undoable(await inside.block(act)),
+    probe: async (from, to, tag) => inside.probe(from, to, tag),
+    clientUrl: `http://${ENTRY_IP}:${platform.components[platform.entry]!.port}`,
+    traffic: (plan, startAt, signal) => traffic(inside, runs, plan, startAt, signal),
+    capture: async (file) => {
+      const id = await inside.capture(file);
+      return { file, stop: async () => inside.stopCapture(id) };
+    },
+    ended: (signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        void process.ended.then((how) =>
+          reject(new Unreachable(`the lab ended with ${how}: ${process.complaint() || 'no message'}`)),
+        );
+      }),
+    [Symbol.asyncDispose]: dispose,
+  };
+};
+
+async function* traffic(
+  inside: Remote<Inside>,
+  runs: Map<number, Queue<string>>,
+  plan: TrafficPlan,
+  startAt: Nanos,
+  signal: AbortSignal,
+): AsyncGenerator<LedgerRecord> {
+  const id = runs.size;
+  const lines = queue<string>();
+  runs.set(id, lines);
+  await inside.traffic(id, plan, String(startAt));
+  signal.addEventListener('abort', () => void inside.stopTraffic(id).catch(() => undefined), { once: true });
+  for await (const line of lines) {
+    const record = JSON.parse(line) as LedgerRecord | { done: unknown };
+    if (!('done' in record)) yield record;
+  }
+}
+
+const onEvent = (runs: Map<number, Queue<string>>, event: string, data: unknown): void => {
+  if (event === 'traffic') {
+    const { id, lines } = data as { id: number; lines: string[] };
+    for (const line of lines) runs.get(id)?.push(line);
+  }
+  if (event === 'traffic-end') {
+    const { id, how, complaint } = data as { id: number; how: number | string; complaint: string };
+    runs
+      .get(id)
+      ?.end(
+        how === 0 || how === 'SIGTERM'
+          ? null
+          : new Unreachable(`the traffic client ended with ${how}: ${complaint || 'no message'}`),
+      );
+  }
+};

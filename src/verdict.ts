@@ -1,0 +1,368 @@
+// The verdict: what each layer's analyzer says, blind, compared with the ground truth as witnessed. Pure: the same stored run
+// gives the same verdict, byte for byte. It does not know how to query.
+import { analyzers } from './analyzers.ts';
+import type { Asked, Evidence, Look } from './evidence.ts';
+import { type Expectation, type Grade, gradeAtLeast, inWords } from './expect.ts';
+import type { Truth } from './faults/fault.ts';
+import type { Entry } from './history.ts';
+import {
+  type AlertItem,
+  ends,
+  type Finding,
+  type FlowItem,
+  type Item,
+  type LayerName,
+  LAYERS,
+  type Nanos,
+  type Ref,
+  type SpanItem,
+  type Suspect,
+  type Trouble,
+  type Window,
+} from './model.ts';
+import { naming } from './naming.ts';
+import { type Plan, phase, trafficOf } from './plan.ts';
+import { fromIso, fromMs, iso, milliseconds, toMs } from './time.ts';
+import type { LedgerRecord, TrafficSummary } from './traffic/ledger.ts';
+import { canonicalLedger, summarise } from './traffic/summary.ts';
+import { ledgerEffect } from './traffic/witness.ts';
+
+export const OUTCOMES = ['pass', 'fail', 'inconclusive', 'invalid-injection', 'not-exposed', 'layer-unhealthy', 'still-broken'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** 0 pass, 1 fail, 2 nothing can be said, 3 still broken. */
+export const exitCodeOf = (outcome: Outcome): number => ({ pass: 0, fail: 1, 'still-broken': 3 })[outcome as string] ?? 2;
+
+/** A bracket, in milliseconds after the injection: after the last quiet look, by the first that showed it. */
+export type Bracket = { readonly atLeast: number; readonly atMost: number };
+
+export type LayerVerdict = {
+  readonly grade: Grade;
+  /** The least grade that the scenario asks for; null: reported, not required. */
+  readonly wanted: Grade | null;
+  readonly timeToDetect: Bracket | null;
+  readonly timeToLocate: Bracket | null;
+  /** `since` is ISO 8601 with nanoseconds. */
+  readonly suspects: readonly (Omit<Suspect, 'since'> & { readonly since: string })[];
+  readonly why: string;
+  readonly items: { readonly baseline: number; readonly test: number };
+};
+
+export type Verdict = {
+  readonly schema: 1;
+  readonly scenario: string;
+  readonly target: string;
+  readonly platform: string;
+  readonly runId: string;
+  readonly seed: number;
+  readonly outcome: Outcome;
+  readonly exitCode: number;
+  /** One sentence: why this outcome. */
+  readonly because: string;
+  readonly groundTruth: {
+    readonly fault: string;
+    readonly on: Ref | null;
+    readonly kind: Trouble | null;
+    readonly from: string | null;
+    readonly until: string | null;
+    readonly witnessedBy: readonly string[];
+    readonly healedAt: string | null;
+    readonly healWitnessedBy: readonly string[];
+  };
+  readonly layers: Readonly<Record<LayerName, LayerVerdict>>;
+  readonly fused: { readonly grade: Grade; readonly suspects: readonly { readonly ref: Ref; readonly kind: Trouble; readonly score: number; readonly layers: readonly LayerName[] }[] };
+  readonly expectations: readonly { readonly says: string; readonly holds: boolean | null; readonly evidence: readonly string[]; readonly why: string }[];
+  readonly traffic: TrafficSummary;
+  readonly gaps: readonly { readonly layer: LayerName; readonly query: string; readonly window: { readonly from: string; readonly until: string }; readonly why: string }[];
+  readonly ledgerSha256: string;
+};
+
+export type Stored = { readonly plan: Plan; readonly history: readonly Entry[]; readonly ledger: readonly LedgerRecord[]; readonly evidence: Evidence };
+
+/** When things happened, by the history; null where they did not. */
+type Times = { readonly start: Nanos; readonly injected: Nanos | null; readonly healing: Nanos | null; readonly healed: Nanos | null };
+
+export const verdict = (stored: Stored): Verdict => {
+  const { plan, history, ledger, evidence } = stored;
+  const times = timesOf(stored);
+  const layers = Object.fromEntries(LAYERS.map((layer) => [layer, judgeLayer(layer, stored, times)])) as Record<LayerName, LayerVerdict>;
+  const traffic = trafficSummary(stored);
+  const effect = ledgerWords(stored, times);
+  const expectations = plan.also.map((one, n) => judgeExpectation(one, n, stored, times));
+  const decided = decide(stored, times, layers, expectations, traffic);
+  const witnesses = (of: 'injection' | 'healing') => history.flatMap((entry) => (entry.type === 'witness' && entry.of === of && entry.holds ? [entry.says] : []));
+  return {
+    schema: 1,
+    scenario: plan.scenario,
+    target: plan.target,
+    platform: plan.platform,
+    runId: plan.runId,
+    seed: plan.seed,
+    outcome: decided.outcome,
+    exitCode: exitCodeOf(decided.outcome),
+    because: decided.because,
+    groundTruth: {
+      fault: plan.fault.kind,
+      on: plan.truth.on,
+      kind: plan.truth.kinds[0] ?? null,
+      from: times.injected && plan.truth.on ? iso(times.injected) : null,
+      until: times.healing && plan.truth.on ? iso(times.healing) : null,
+      witnessedBy: [...witnesses('injection'), ...effect],
+      healedAt: times.healed && plan.truth.on ? iso(times.healed) : null,
+      healWitnessedBy: witnesses('healing'),
+    },
+    layers,
+    fused: fuse(layers, plan),
+    expectations,
+    traffic,
+    gaps: evidence.gaps.map(({ layer, query, window, why }) => ({ layer, query, window: { from: iso(window.from), until: iso(window.until) }, why })),
+    ledgerSha256: canonicalLedger(ledger).sha256,
+  };
+};
+
+const trafficSummary = ({ plan, ledger }: Stored): TrafficSummary => {
+  const { sent, answered, failed, saturated } = summarise(ledger, trafficOf(plan, 'http://entry'));
+  return { sent, answered, failed, saturated };
+};
+
+const timesOf = ({ history, ledger }: Stored): Times => {
+  const at = (type: Entry['type']): Nanos | null => {
+    const found = history.find((entry) => entry.type === type);
+    return found ? fromIso(found.at) : null;
+  };
+  const start = at('phase') ?? (ledger[0] ? fromIso(ledger[0].intended) : 0n);
+  return { start, injected: at('injected') ? at('injecting') : null, healing: at('healing'), healed: at('healed') };
+};
+
+const phaseWindow = (plan: Plan, times: Times, name: Parameters<typeof phase>[1]): Window => {
+  const { from, until } = phase(plan, name);
+  return { from: times.start + fromMs(from), until: times.start + fromMs(until) };
+};
+
+// ---- One layer ----------------------------------------------------------------------------------------------------
+
+/**
+ * Freshly arrived evidence is not judged at once: one side of a call may have been exported and the other not yet.
+ * Milliseconds behind the time of asking, added to the layer's own deadline parts.
+ */
+const settle = (plan: Plan, layer: LayerName): Nanos => (layer === 'alerts' || layer === 'metrics' ? 0n : fromMs(plan.deadlines[layer].ms - 500));
+
+const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdict => {
+  const { plan, evidence } = stored;
+  const baseline = phaseWindow(plan, times, 'baseline');
+  const quiet = phaseWindow(plan, times, 'quiet');
+  const end = (times.healed ?? times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + fromMs(plan.deadlines[layer].ms);
+  const items = evidence.items.get(layer) ?? [];
+  const judge = (until: Nanos, byLook: number): { finding: Finding; grade: Grade } => {
+    const seen = items.filter((item) => item.seen <= byLook);
+    const input = {
+      baseline: { window: baseline, items: within(seen, baseline) },
+      test: { window: { from: quiet.from, until }, items: within(seen, { from: quiet.from, until }) },
+      topology: plan.topology,
+    };
+    const finding = analyzers[layer](input as never);
+    return { finding, grade: grade(finding, input.baseline.items.length + input.test.items.length, plan, times) };
+  };
+  const last = judge(end, Number.POSITIVE_INFINITY);
+  const looks = evidence.looks.filter((look) => look.layer === layer);
+  const judged = looks.filter((look) => look.asked > (times.injected ?? quiet.until) && look.asked < end + fromMs(5000));
+  const grades = judged.map((look) => ({ look, grade: judge(min(end, look.asked - settle(plan, layer)), look.n).grade }));
+  const bracket = (wanted: Grade): Bracket | null => (times.injected && gradeAtLeast(last.grade, wanted) ? bracketOf(looks, grades, wanted, times.injected) : null);
+  return {
+    grade: last.grade,
+    wanted: plan.demands[layer] ?? null,
+    timeToDetect: plan.truth.on ? bracket('noticed') : null,
+    timeToLocate: plan.truth.on ? bracket('located') : null,
+    suspects: last.finding.suspects.map((suspect) => ({ ...suspect, score: round(suspect.score), since: iso(suspect.since) })),
+    why: last.finding.why,
+    items: { baseline: within(items, baseline).length, test: within(items, { from: quiet.from, until: end }).length },
+  };
+};
+
+const within = <I extends Item>(items: readonly I[], window: Window): I[] =>
+  items.filter((item) => item.at >= window.from && item.at < window.until).sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+
+/** The first look that reached the grade, and the last before it that was answered and had not. */
+const bracketOf = (looks: readonly Look[], grades: readonly { look: Look; grade: Grade }[], wanted: Grade, injected: Nanos): Bracket => {
+  const first = grades.find((one) => gradeAtLeast(one.grade, wanted));
+  const firing = first?.look ?? looks.at(-1);
+  const quiet = looks.filter((look) => firing && look.n < firing.n && look.gaps === 0).at(-1);
+  const after = (at: Nanos | undefined): number => Math.max(0, Math.round(toMs((at ?? injected) - injected)));
+  return { atLeast: after(quiet?.asked), atMost: after(firing?.answered) };
+};
+
+/** A suspect whose trouble began before the injection (give or take what a scrape can hide) detects nothing. */
+const ALREADY_MS = 1500;
+
+const afterInjection = (suspect: Suspect, times: Times): boolean => times.injected === null || suspect.since >= times.injected - fromMs(ALREADY_MS);
+
+const grade = (finding: Finding, items: number, plan: Plan, times: Times): Grade => {
+  if (items === 0) return 'blind';
+  const suspects = finding.suspects.filter((suspect) => afterInjection(suspect, times));
+  const top = suspects[0];
+  if (!top) return 'silent';
+  return gradeSuspect(top, plan.truth, plan.topology.components);
+};
+
+/** How right a suspect is. An edge's fault is located by either of its ends and explained only by the edge itself. */
+export const gradeSuspect = (suspect: Pick<Suspect, 'ref' | 'kind'>, truth: Truth, components: readonly string[]): Grade => {
+  const blamed = componentRef(suspect.ref, components);
+  if (truth.on === null) return 'noticed';
+  const edge = ends(truth.on);
+  const near = edge ? [`service:${edge.from}`, `service:${edge.to}`] : [];
+  if (blamed !== truth.on) return near.includes(blamed) ? 'located' : 'noticed';
+  return truth.kinds.includes(suspect.kind) ? 'explained' : 'located';
+};
+
+/** A pod counts as its component. */
+const componentRef = (ref: Ref, components: readonly string[]): Ref => {
+  if (!ref.startsWith('pod:')) return ref;
+  const name = naming(components, () => new Map()).component(ref.slice('pod:'.length));
+  return name ? `service:${name}` : ref;
+};
+
+const round = (x: number): number => Math.round(x * 1000) / 1000;
+const min = (a: Nanos, b: Nanos): Nanos => (a < b ? a : b);
+
+// ---- All layers together ---------------------------------------------------------------------------------------------
+
+const fuse = (layers: Verdict['layers'], plan: Plan): Verdict['fused'] => {
+  const found = new Map<string, { ref: Ref; kind: Trouble; score: number; layers: LayerName[] }>();
+  for (const layer of LAYERS) {
+    for (const { ref, kind, score } of layers[layer].suspects) {
+      const blamed = componentRef(ref, plan.topology.components);
+      const key = `${blamed} ${kind}`;
+      const one = found.get(key) ?? { ref: blamed, kind, score: 0, layers: [] };
+      found.set(key, { ...one, score: one.score + score, layers: one.layers.includes(layer) ? one.layers : [...one.layers, layer] });
+    }
+  }
+  const suspects = [...found.values()].map((one) => ({ ...one, score: round(one.score / LAYERS.length) })).sort((a, b) => b.score - a.score || (a.ref < b.ref ? -1 : 1));
+  const blind = LAYERS.every((layer) => layers[layer].grade === 'blind');
+  const top = suspects[0];
+  return { grade: top ? gradeSuspect(top, plan.truth, plan.topology.components) : blind ? 'blind' : 'silent', suspects };
+};
+
+const crosses = ({ crossing }: Plan, record: LedgerRecord): boolean => crossing === null || crossing.includes(record.request);
+
+const heldWindow = (times: Times): Window | null => (times.injected && times.healing ? { from: times.injected, until: times.healing } : null);
+
+/** What the client's own ledger shows of the fault, in words; nothing when it shows nothing. */
+const ledgerWords = ({ plan, ledger }: Stored, times: Times): string[] => {
+  const held = heldWindow(times);
+  if (!held || plan.truth.on === null) return [];
+  const effect = ledgerEffect(ledger.filter((record) => crosses(plan, record)), phaseWindow(plan, times, 'baseline'), held);
+  return effect.worse ? [`ledger: ${effect.says}`] : [];
+};
+
+type Decision = { readonly outcome: Outcome; readonly because: string };
+
+/** The worst finding wins; what can't be said is never a pass. */
+const decide = (stored: Stored, times: Times, layers: Verdict['layers'], expectations: Verdict['expectations'], traffic: TrafficSummary): Decision =>
+  brokenStill(stored) ?? notInjected(stored, times) ?? unexposed(stored, times) ?? unheard(stored, layers) ?? clientTrouble(stored, traffic) ?? (stored.plan.truth.on === null ? controlDecision(layers) : faultDecision(stored, layers, expectations));
+
+const brokenStill = ({ history, plan }: Stored): Decision | null => {
+  const broken = history.find((entry) => entry.type === 'still-broken');
+  if (broken?.type === 'still-broken') return { outcome: 'still-broken', because: broken.why };
+  const looked = history.filter((entry) => entry.type === 'witness' && entry.of === 'healing');
+  const last = looked.at(-1);
+  if (plan.truth.on !== null && last?.type === 'witness' && !last.holds) return { outcome: 'still-broken', because: `healed, but not by what was seen: ${last.says}` };
+  return null;
+};
+
+const notInjected = ({ history, plan }: Stored, times: Times): Decision | null => {
+  const aborted = history.find((entry) => entry.type === 'aborted');
+  if (aborted?.type === 'aborted') return { outcome: 'inconclusive', because: `ended early: ${aborted.why}` };
+  const refused = history.find((entry) => entry.type === 'not-injected');
+  if (refused?.type === 'not-injected') return { outcome: refused.why.startsWith('no steady state') ? 'inconclusive' : 'invalid-injection', because: refused.why };
+  if (!history.some((entry) => entry.type === 'ended')) return { outcome: 'inconclusive', because: 'the run did not come to its end' };
+  const witness = history.find((entry) => entry.type === 'witness' && entry.of === 'injection');
+  if (plan.truth.on !== null && witness?.type === 'witness' && !witness.holds) return { outcome: 'invalid-injection', because: `nothing witnesses that the fault took effect: ${witness.says}` };
+  if (plan.truth.on !== null && times.injected === null) return { outcome: 'invalid-injection', because: 'the fault was never injected' };
+  return null;
+};
+
+const unexposed = ({ plan, ledger }: Stored, times: Times): Decision | null => {
+  const held = heldWindow(times);
+  if (plan.truth.on === null || !held) return null;
+  const exposed = ledger.filter((record) => crosses(plan, record) && record.sent !== null && fromIso(record.sent) >= held.from && fromIso(record.sent) < held.until);
+  return exposed.length > 0 ? null : { outcome: 'not-exposed', because: `no request came by ${plan.truth.on} while the fault was in` };
+};
+
+/** A layer of which something is wanted and which could not be asked at all. */
+const unheard = ({ plan, evidence }: Stored, layers: Verdict['layers']): Decision | null => {
+  const wanted = LAYERS.filter((layer) => plan.demands[layer] !== undefined && plan.demands[layer] !== 'blind');
+  const dead = wanted.filter((layer) => {
+    const looks = evidence.looks.filter((look) => look.layer === layer);
+    return looks.length > 0 && layers[layer].grade === 'blind' && looks.every((look) => look.gaps > 0);
+  });
+  const gap = evidence.gaps.find(({ layer }) => layer === dead[0]);
+  return gap ? { outcome: 'layer-unhealthy', because: `${dead.join(', ')} could not be asked: ${gap.why}` } : null;
+};
+
+const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | null => {
+  if (ledger.length === 0) return { outcome: 'inconclusive', because: 'no request was sent' };
+  return traffic.saturated ? { outcome: 'inconclusive', because: `the client itself could not keep up: ${traffic.saturated}` } : null;
+};
+
+const controlDecision = (layers: Verdict['layers']): Decision => {
+  const loud = LAYERS.filter((layer) => layers[layer].suspects.length > 0);
+  const alarms = loud.map((layer) => `${layer} blames ${layers[layer].suspects[0]!.ref} (${layers[layer].suspects[0]!.kind})`);
+  return loud.length > 0 ? { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` } : { outcome: 'pass', because: 'no fault was in, and no layer reported one' };
+};
+
+const faultDecision = ({ plan, evidence }: Stored, layers: Verdict['layers'], expectations: Verdict['expectations']): Decision => {
+  const short = LAYERS.filter((layer) => plan.demands[layer] && !gradeAtLeast(layers[layer].grade, plan.demands[layer]));
+  const excused = short.filter((layer) => evidence.gaps.some((gap) => gap.layer === layer));
+  const missed = short.filter((layer) => !excused.includes(layer));
+  const broken = expectations.filter((one) => one.holds === false);
+  const unknown = expectations.filter((one) => one.holds === null);
+  const says = [...missed.map((layer) => `${layer} is ${layers[layer].grade}, ${plan.demands[layer]} is asked for`), ...broken.map((one) => `not so: ${one.says}`)];
+  if (says.length > 0) return { outcome: 'fail', because: says.join('; ') };
+  const open = [...excused.map((layer) => `${layer} has gaps where an answer was needed`), ...unknown.map((one) => `nobody knows: ${one.says} (${one.why})`)];
+  if (open.length > 0) return { outcome: 'inconclusive', because: open.join('; ') };
+  return { outcome: 'pass', because: 'every layer that was asked to saw the fault and blamed the right place' };
+};
+
+// ---- Expectations ----------------------------------------------------------------------------------------------------
+
+const judgeExpectation = (one: Expectation, n: number, stored: Stored, times: Times): Verdict['expectations'][number] => {
+  const says = inWords(one);
+  if (times.injected === null) return { says, holds: null, evidence: [], why: 'nothing was injected' };
+  const window: Window = { from: times.injected, until: times.injected + fromMs(milliseconds(one.within)) };
+  return { says, ...('bound' in one ? byQuery(one, stored.evidence.asked.filter((asked) => asked.expectation === n), window) : byItems(one, stored.evidence, window)) };
+};
+
+type Answered = { readonly holds: boolean | null; readonly evidence: readonly string[]; readonly why: string };
+
+const byQuery = (one: Extract<Expectation, { bound: unknown }>, asked: readonly Asked[], window: Window): Answered => {
+  const looks = asked.filter(({ at }) => at >= window.from && at < window.until);
+  const answered = looks.filter(({ failed }) => failed === null);
+  const good = answered.find(({ value }) => value !== null && ('atLeast' in one.bound ? value >= one.bound.atLeast : value <= one.bound.atMost));
+  if (good) return { holds: true, evidence: [`${iso(good.at)} ${good.query} = ${good.value}`], why: `first true at ${iso(good.at)}` };
+  if (answered.length === 0) return { holds: null, evidence: [], why: looks[0]?.failed ?? 'it was never asked in that time' };
+  const last = answered.at(-1)!;
+  return { holds: false, evidence: [`${iso(last.at)} ${last.query} = ${last.value ?? 'nothing'}`], why: `last look: ${last.value ?? 'nothing'}` };
+};
+
+const byItems = (one: Extract<Expectation, { kind: 'alert' | 'trace' | 'flow' }>, evidence: Evidence, window: Window): Answered => {
+  const layer = ({ alert: 'alerts', trace: 'traces', flow: 'flows' } as const)[one.kind];
+  const items = within(evidence.items.get(layer) ?? [], window);
+  const found = items.filter((item) => matches(one, item));
+  if (found.length > 0) return { holds: true, evidence: found.slice(0, 10).map((item) => item.id), why: `${found.length} found, the first at ${iso(found[0]!.at)}` };
+  const gap = evidence.gaps.find((one) => one.layer === layer);
+  return gap ? { holds: null, evidence: [], why: gap.why } : { holds: false, evidence: [], why: `none among ${items.length} seen in that time` };
+};
+
+const matches = (one: Extract<Expectation, { kind: 'alert' | 'trace' | 'flow' }>, item: Item): boolean => {
+  if (one.kind === 'alert') {
+    const alert = item as AlertItem;
+    return alert.state === 'firing' && Object.entries(one.labels).every(([label, value]) => (label === 'alertname' ? alert.name : alert.labels[label]) === value);
+  }
+  if (one.kind === 'trace') {
+    const span = item as SpanItem;
+    const { error, slowerThan, calling } = one.having;
+    return span.service === one.service && (error === undefined || span.error === error) && (calling === undefined || span.peer === calling) && (slowerThan === undefined || span.durationMs > milliseconds(slowerThan));
+  }
+  const flow = item as FlowItem;
+  return flow.verdict === one.verdict && (one.from === undefined || flow.source.service === one.from) && (one.to === undefined || flow.destination.service === one.to);
+};
