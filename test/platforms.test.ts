@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
-import { type Platform, topology } from '../src/platform.ts';
+import { type Platform, type PlatformProfile, platform, topology } from '../src/platform.ts';
 import { router } from '../src/targets/lab/service/routes.ts';
 import { milliseconds } from '../src/time.ts';
 
@@ -88,4 +88,13 @@ test('in the trading platform several components have more than one caller', () 
   const trading = all.find(([, { name }]) => name === 'trading')![1];
   const callers = Object.groupBy(topology(trading).edges, ({ to }) => to);
   expect(Object.values(callers).filter((list) => list!.length > 1).length).toBeGreaterThanOrEqual(3);
+});
+
+test('a tick of an endpoint that is not there is an error of the profile', () => {
+  const components = {
+    a: { endpoints: { 'GET /x': { work: '1ms' } }, ticks: [{ every: '1s', request: 'GET /y' }] },
+  } as const;
+  const journeys = { j: [{ request: 'GET /x', at: '0s' }] } as const;
+  const profile = { name: 'p', entry: 'a', components, journeys } as unknown as PlatformProfile;
+  expect(() => platform(profile)).toThrow("platform p: a ticks 'GET /y', which it does not have");
 });

@@ -172,9 +172,18 @@ describe('metrics', () => {
     expect(text).toContain('took_ms_bucket{le="15",method="GET",endpoint="/x/:id"} 1');
     expect(text).toContain('took_ms_bucket{le="10",method="GET",endpoint="/x/:id"} 0');
     expect(text).toContain('http_client_requests_total{to="b",method="GET",status="timeout"} 1');
-    expect(text).toMatch(/^process_cpu_seconds_total \d/m);
-    expect(text).toMatch(/^process_start_time_seconds \d/m);
-    expect(text).toMatch(/^process_resident_memory_bytes \d/m);
+  });
+
+  test('the process is described by the standard metrics, and its start stays the same', async () => {
+    const metrics = startMetrics(profile({}).metrics);
+    const value = async (name: string): Promise<number> =>
+      Number(new RegExp(`^${name} (\\S+)$`, 'm').exec((await metrics.expose()).text)?.[1]);
+    const cpu = await value('process_cpu_seconds_total');
+    const started = await value('process_start_time_seconds');
+    expect(started).toBeGreaterThan(1.7e9);
+    expect(await value('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+    expect(await value('process_cpu_seconds_total')).toBeGreaterThan(cpu);
+    expect(await value('process_start_time_seconds')).toBe(started);
   });
 
   test('when the histogram’s count is the counter of requests, the histogram has the status', async () => {

@@ -1,7 +1,8 @@
 // What a pod counts about itself, under the profile's names, for Prometheus to scrape. The labels that say which service
 // and which pod it is come from the scrape, as they do in Kubernetes.
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, Registry } from 'prom-client';
 import type { Telemetry } from '../../../platform.ts';
+import { addProcessMetrics } from './process-metrics.ts';
 
 export type Asked = { readonly method: string; readonly path: string };
 
@@ -21,8 +22,7 @@ const BUCKETS = [
 
 export const startMetrics = (names: Telemetry['metrics']): Metrics => {
   const register = new Registry();
-  // The event loop's own histogram wakes up as often as this, in every pod: 10 ms is its default.
-  collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 500 });
+  addProcessMetrics(register);
   const { method, path, peer } = names.labels;
   const served = series(register, names, names.requests, names.duration, [method, path], 'served');
   const called = series(register, names, names.clientRequests, names.clientDuration, [peer, method], 'made to others');
