@@ -69,7 +69,11 @@ const walk = async (options: LokiOptions, window: Window, signal: AbortSignal): 
 
 const CROWDED = `${PAGE} lines or more in a single nanosecond; Loki can't be read past them`;
 
-const latest = (lines: readonly Line[]): Nanos => lines.map(({ at }) => at).reduce((a, b) => (b > a ? b : a));
+const latest = (lines: readonly Line[]): Nanos =>
+  lines
+    .map(({ at }) => at)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .at(-1)!;
 
 const gap = ({ text }: Query, from: Nanos, { until }: Window, why: string): Gap => ({
   layer: 'logs',

@@ -1,0 +1,50 @@
+// Numbers in a line that measure time, in milliseconds.
+import type { Parsed } from './fields.ts';
+
+/** `name` says which number of the line it is. `ms` is null-free; `unit` is false when the line does not say the unit. */
+export type Measured = { readonly name: string; readonly ms: number; readonly unit: boolean };
+
+const TIME_NAME =
+  /(?:^|[._-])(?:duration|latency|elapsed|took|response_?time|request_?time|process(?:ing)?_?time|rtt)/i;
+const MILLIS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  millis: 1,
+  milliseconds: 1,
+  msec: 1,
+  s: 1000,
+  sec: 1000,
+  secs: 1000,
+  seconds: 1000,
+};
+const UNIT_NAME = /(?:^|[._-]|(?<=[a-z]))(ns|us|ms|millis|milliseconds|msec|seconds|secs?|(?<=_)s|Ms)$/;
+const WITH_UNIT = /(?<![\w.])(\d+(?:\.\d+)?) ?(ns|us|µs|ms|msec|milliseconds|s|secs?|seconds)(?![\w])/g;
+
+/** Fields named or written as times, and times with a unit in the message. */
+export const durationsOf = ({ message, fields }: Parsed): Measured[] => [...ofFields(fields), ...ofText(message)];
+
+const ofFields = (fields: Parsed['fields']): Measured[] =>
+  [...fields].flatMap(([key, value]) => {
+    const measured = typeof value === 'number' ? ofNumber(key, value) : ofWord(value);
+    return measured ? [{ name: key, ...measured }] : [];
+  });
+
+const ofNumber = (key: string, value: number): Omit<Measured, 'name'> | null => {
+  const unit = UNIT_NAME.exec(key)?.[1]?.toLowerCase();
+  if (value < 0 || !(unit || TIME_NAME.test(key)) || /timestamp|(^|[._])(ts|time|epoch)$/i.test(key)) return null;
+  return { ms: value * (unit ? MILLIS[unit]! : 1), unit: unit !== undefined };
+};
+
+const ofWord = (value: string): Omit<Measured, 'name'> | null => {
+  const match = /^(\d+(?:\.\d+)?) ?(ns|us|µs|ms|s)$/.exec(value);
+  return match && { ms: Number(match[1]) * MILLIS[match[2]!]!, unit: true };
+};
+
+const ofText = (message: string): Measured[] =>
+  [...message.matchAll(WITH_UNIT)].map(([, number, unit], index) => ({
+    name: `time ${index + 1} of the message`,
+    ms: Number(number) * MILLIS[unit!]!,
+    unit: true,
+  }));
