@@ -1,7 +1,7 @@
 // The lab's metrics backend: the real Prometheus, configured for a short life and a small machine.
-import { renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { run } from '../../process.ts';
 import type { Pod } from '../target.ts';
 import type { ToolPath } from './config.ts';
@@ -30,7 +30,7 @@ export type Prometheus = AsyncDisposable & { readonly url: string };
 export const DISCOVERY_MS = 5000;
 
 // The lab lives for minutes: a small heap, little kept, and targets that are acted on as soon as discovery gives them.
-const FLAGS = ['--log.level=warn', '--storage.tsdb.retention.time=1d', '--rules.alert.for-grace-period=0s'];
+const FLAGS = ['--log.level=warn', '--storage.tsdb.retention.time=1d'];
 const SOON = '--scrape.discovery-reload-interval=100ms';
 const ENVIRONMENT = { GOMEMLIMIT: '256MiB', GOGC: '75', GOMAXPROCS: '2' };
 
@@ -120,6 +120,7 @@ export const writeTargets = async (
     labels: { [names.service]: service, [names.pod]: name, service, pod: name, uid, instance: `${ip}:${port}` },
   }));
   // Synchronously: of two writes the later one must be what stays.
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.new`, JSON.stringify(groups));
   renameSync(`${file}.new`, file);
 };

@@ -95,7 +95,7 @@ const alert = (
  */
 const presence = ({ range }: Context): Alert[] => {
   const failed = `(count_over_time(up[${range(6)}]) - sum_over_time(up[${range(6)}]))`;
-  const seen = `present_over_time(up{service!=""}[5m])`;
+  const seen = `count_over_time(up{service!=""}[5m])`;
   // Discovery may tell of a new pod ten seconds late; the process that counts as new must be older than that allows.
   const lately = range(20 + 10_000 / milliseconds(range(1)));
   const started = 'max by (service) (process_start_time_seconds{service!=""}';
@@ -224,7 +224,7 @@ const pastLatency = ({ range }: Context, view: View): Recording[] =>
     const settled = `group by (${by}) (${histogram}_count offset ${range(PAST_OFFSET + PAST.settledScrapes)})`;
     const quiet = `unless on (${by}) ALERTS{alertname="${view.alert}"}`;
     const record = pastName(view, q);
-    return { record, expr: `(${before} and ${enough} and ${settled} ${quiet}) or last_over_time(${record}[5m])` };
+    return { record, expr: `(${before} and ${enough} and ${settled} ${quiet}) or ${record}` };
   });
 
 const latency = ({ range, metrics, peer }: Context, view: View): Alert => {
