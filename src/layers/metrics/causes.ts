@@ -2,7 +2,7 @@
 import type { Edge, Topology, Trouble } from '../../model.ts';
 import type { Gone } from './pods.ts';
 import { answeredSlowdown, contribution, ownSlowdown, slowdown, standsOut, wayThere } from './shifts.ts';
-import type { Symptom } from './symptoms.ts';
+import { type Symptom, sum, within } from './symptoms.ts';
 import type { View, Views } from './views.ts';
 
 /** All that is known when causes are sought. */
@@ -85,19 +85,34 @@ const failingServer = (scene: Scene, symptom: Symptom, next: Next): Cause | null
   const { service } = symptom.view;
   const call =
     worstCall(scene, symptom, service, 'unanswered', 'erroring') ?? worstCall(scene, symptom, service, 'slow');
-  return call ? next(call) : ownOrBelow(scene, symptom, 'erroring', next);
+  return call ? next(call) : ownOrBelow(scene, symptom, next);
 };
 
-/** A service that does not measure its calls: a callee that shows the same, or one that is gone, or else nobody knows. */
-const ownOrBelow = (scene: Scene, symptom: Symptom, kind: 'erroring' | 'slow', next: Next): Cause | null => {
+/**
+ * A service that may not measure its calls: a callee that is gone, or one that has as much of the same trouble, explains
+ * it. Else it is the service itself or anything between it and its callees.
+ */
+const ownOrBelow = (scene: Scene, symptom: Symptom, next: Next): Cause | null => {
   const { service } = symptom.view;
   const callees = calleesOf(scene.topology, service);
   if (callees.length === 0 || callsOf(scene, service).length > 0) return blame(symptom);
   const away = scene.gone.find((one) => callees.includes(one.service));
   if (away) return { at: { service: away.service }, trouble: 'absent', symptom };
-  const same = ofViews(scene, symptom, (view) => view.peer === null && callees.includes(view.service), [kind]);
-  return same ? next(same) : blame(symptom, { below: service });
+  const same = ofViews(scene, symptom, ({ service, peer }) => peer === null && callees.includes(service), [
+    symptom.kind,
+  ]);
+  const all = callees
+    .flatMap((callee) => scene.views.server.get(callee) ?? [])
+    .map((callee) => amount(callee, symptom));
+  const explained = all.reduce((sum, one) => sum + Math.max(0, one), 0);
+  return same && explained >= amount(symptom.view, symptom) / 2 ? next(same) : blame(symptom, { below: service });
 };
+
+/** The trouble of the symptom's kind and time that a server had: seconds of slowdown, or failed requests, over all its requests. */
+const amount = (server: View, { kind, stretch }: Symptom): number =>
+  kind === 'slow'
+    ? slowdown(server, stretch) * sum(within(server, stretch), ({ timed }) => timed)
+    : sum(within(server, stretch), ({ errors, unanswered }) => errors + unanswered);
 
 const calleesOf = ({ edges }: Topology, service: string): string[] =>
   edges.filter(({ from }) => from === service).map(({ to }) => to);
@@ -111,7 +126,7 @@ const TENTH = 0.1;
 const slowServer = (scene: Scene, symptom: Symptom, next: Next): Cause | null => {
   const { view, stretch } = symptom;
   const calls = callsOf(scene, view.service);
-  if (calls.length === 0) return ownOrBelow(scene, symptom, 'slow', next);
+  if (calls.length === 0) return ownOrBelow(scene, symptom, next);
   const parts = calls.map((call) => ({ call, part: contribution(view, call, stretch) }));
   const most = parts.reduce((a, b) => (b.part > a.part ? b : a));
   const own = ownSlowdown(view, calls, stretch);

@@ -2,7 +2,7 @@
 import type { Edge } from '../../model.ts';
 import type { Cause, Scene } from './causes.ts';
 import { wayThere } from './shifts.ts';
-import { sum, within } from './symptoms.ts';
+import { inside, sum } from './symptoms.ts';
 import type { View } from './views.ts';
 
 /** A place, and the causes that led there. `certainty` (0 to 1) is below a half where other places explain as much. */
@@ -78,14 +78,14 @@ const healthy = (scene: Scene, cause: Cause, causes: readonly Cause[]): boolean 
   const { stretch, view } = cause.symptom;
   return scene.views.client
     .filter((call) => call.peer === to && call.service !== from && !hit.has(call.service))
-    .filter((call) => sum(within(call, stretch), ({ requests }) => requests) >= ENOUGH)
+    .filter((call) => sum(inside(call, stretch), ({ requests }) => requests) >= ENOUGH)
     .some((call) => amount(scene, cause, call) < amount(scene, cause, view) / 2);
 };
 
 /** How much trouble of the cause's kind a way has: a share of its calls, or seconds per call. */
 const amount = ({ views }: Scene, { trouble, symptom: { stretch } }: Cause, call: View): number => {
   if (trouble === 'slow') return wayThere(call, views.server.get(call.peer!), stretch);
-  const slices = within(call, stretch);
+  const slices = inside(call, stretch);
   const bad = sum(slices, ({ unanswered, errors }) => (trouble === 'erroring' ? errors : unanswered));
   return bad / sum(slices, ({ requests }) => requests);
 };
@@ -93,38 +93,49 @@ const amount = ({ views }: Scene, { trouble, symptom: { stretch } }: Cause, call
 // ---- Places that nobody measures ------------------------------------------------------------------------------
 
 /**
- * Services that are in trouble while all that they call looks well from within. A callee whose callers are all in trouble, two at
- * least, explains them all by one place. Otherwise each service's own work, each of its callees and each way to one is possible.
+ * Services that are in trouble while all that they call looks well from within. A callee that hears nothing any more, or whose
+ * callers are all in such trouble, two at least, explains it by one place. Otherwise each service's own work, each of
+ * its callees and each way to one is possible.
  */
 const somewhereBelow = (scene: Scene, causes: readonly Cause[]): Accusation[] => {
-  const troubled = new Set(scene.symptoms.filter(({ kind }) => kind !== 'silent').map(({ view }) => view.service));
+  const stuck = new Set(causes.map(belowOf));
   return causes.flatMap((cause) => {
-    const { below } = cause.at as { below: string };
-    const out = scene.topology.edges.filter(({ from }) => from === below);
-    const shared = out.filter(
-      ({ to }) => callersOf(scene, to).length > 1 && callersOf(scene, to).every((from) => troubled.has(from)),
-    );
-    const mute = out.filter(({ to }) =>
-      scene.symptoms.some(({ kind, view }) => kind === 'silent' && view.service === to),
-    );
-    const likely = mute.length > 0 ? mute : shared;
+    const out = scene.topology.edges.filter(({ from }) => from === belowOf(cause));
+    const mute = out.filter(({ to }) => hearsNothing(scene, to));
+    const shared = out.filter(({ to }) => sharedBy(scene, to, stuck));
+    // When nothing at all is called any more and nobody waits for it, the service fails before it calls.
+    const likely = mute.length > 0 && (mute.length < out.length || waits(cause, causes)) ? mute : shared;
     return [
-      ...likely.map(({ to }) => ({
-        at: { service: to },
-        causes: [cause],
-        certainty: ONLY_ONE / Math.sqrt(likely.length),
-      })),
-      { at: { service: below }, causes: [cause], certainty: likely.length > 0 ? POSSIBLE : LIKELY },
+      ...likely.map(({ to }) => place({ service: to }, cause, ONLY_ONE / Math.sqrt(likely.length))),
+      place({ service: belowOf(cause) }, cause, likely.length > 0 ? POSSIBLE : LIKELY),
       ...out.filter((one) => !likely.includes(one)).map((one) => possible(scene, one, cause)),
     ];
   });
 };
 
+const belowOf = ({ at }: Cause): string => (at as { below: string }).below;
+const place = (at: Accusation['at'], cause: Cause, certainty: number): Accusation => ({
+  at,
+  causes: [cause],
+  certainty,
+});
+
+const hearsNothing = ({ symptoms }: Scene, callee: string): boolean =>
+  symptoms.some(
+    ({ kind, view, stretch }) =>
+      kind === 'silent' && view.service === callee && sum(inside(view, stretch), ({ requests }) => requests) === 0,
+  );
+
+const sharedBy = (scene: Scene, callee: string, stuck: ReadonlySet<string>): boolean => {
+  const callers = callersOf(scene, callee);
+  return callers.length > 1 && callers.every((from) => stuck.has(from));
+};
+
+const waits = (cause: Cause, causes: readonly Cause[]): boolean =>
+  causes.some((one) => belowOf(one) === belowOf(cause) && one.trouble === 'slow');
+
 const callersOf = ({ topology }: Scene, service: string): string[] =>
   topology.edges.filter(({ to }) => to === service).map(({ from }) => from);
 
-const possible = (scene: Scene, way: Edge, cause: Cause): Accusation => ({
-  at: callersOf(scene, way.to).length > 1 ? way : { service: way.to },
-  causes: [cause],
-  certainty: POSSIBLE,
-});
+const possible = (scene: Scene, way: Edge, cause: Cause): Accusation =>
+  place(callersOf(scene, way.to).length > 1 ? way : { service: way.to }, cause, POSSIBLE);

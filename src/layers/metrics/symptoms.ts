@@ -77,5 +77,9 @@ const meanOf = ({ time, timed }: Slice): number[] => (timed > 0 ? [time / timed]
 export const sum = (slices: readonly Slice[], of: (slice: Slice) => number): number =>
   slices.reduce((total, slice) => total + of(slice), 0);
 
+/** The stretch without its first and last bin, in which the trouble begins and ends; all of it when it is short. */
+export const inside = (view: View, { first, last }: Stretch): readonly Slice[] =>
+  last - first < 2 ? view.test.slice(first, last + 1) : view.test.slice(first + 1, last);
+
 /** The part of the view's test window that the stretch is. */
 export const within = (view: View, { first, last }: Stretch): readonly Slice[] => view.test.slice(first, last + 1);
