@@ -1,6 +1,7 @@
 // Blind attribution from traces: what changed between the windows, and whom that points at.
 import type { Analyzer, Blind, SpanItem, Suspect } from '../../model.ts';
 import { fromMs } from '../../time.ts';
+import { reachable } from './calls.ts';
 import { cuts } from './cut.ts';
 import { failing } from './failing.ts';
 import { slowness } from './slow.ts';
@@ -37,16 +38,25 @@ const suspicions = (view: View): Suspicion[] => {
 // Whoever is gone or cut off is slow to answer before and after, too.
 const covers = (cut: Suspicion, slow: Suspicion): boolean => cut.at === slow.at && overlap(cut, slow);
 
-/** The surest first; what has a suspect beneath it in the call graph comes after that one. */
-const ranked = (view: View, found: readonly Suspicion[]): Suspicion[] => found.toSorted((a, b) => score(b) - score(a));
+type Ranked = Suspicion & { readonly score: number };
 
-const score = ({ llr, needed }: Suspicion): number => llr / (llr + needed);
+/** The surest first. With one fault, of two suspects at a time the one further down the call graph is the likelier root. */
+const ranked = (view: View, found: readonly Suspicion[]): Ranked[] => {
+  const down = reachable(view.topology);
+  const isBelow = (one: Suspicion, other: Suspicion): boolean =>
+    overlap(one, other) && down.get(one.at)!.has(other.at) && !down.get(other.at)!.has(one.at);
+  const scored = found.map((one) => {
+    const score = one.llr / (one.llr + one.needed);
+    return { ...one, score: found.some((other) => isBelow(one, other)) ? score / 2 : score };
+  });
+  return scored.sort((a, b) => b.score - a.score);
+};
 
-const suspectOf = (one: Suspicion, origin: bigint): Suspect => ({
+const suspectOf = (one: Ranked, origin: bigint): Suspect => ({
   ref: one.ref,
   kind: one.kind,
   since: origin + fromMs(one.since),
-  score: score(one),
+  score: one.score,
   why: one.why,
   evidence: one.evidence,
 });

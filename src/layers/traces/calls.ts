@@ -54,19 +54,29 @@ export const activity = (spans: readonly SpanItem[], topology: Topology, origin:
 
 export const byTime = (a: Timed, b: Timed): number => a.t - b.t;
 
+/** Every span once, tied to its parent where that is known. */
 const linked = (spans: readonly SpanItem[], origin: bigint): Node[] => {
-  const byId = new Map<string, Node>();
+  const traces = new Map<string, Map<string, Node>>();
   for (const span of spans) {
+    const trace = traces.get(span.traceId) ?? new Map<string, Node>();
     const t = ms(span.at - origin);
-    byId.set(span.id, { span, t, end: t + span.durationMs, children: [], parent: null });
+    trace.set(span.spanId, { span, t, end: t + span.durationMs, children: [], parent: null });
+    traces.set(span.traceId, trace);
   }
-  for (const node of byId.values()) {
-    const parent = node.span.parentId && byId.get(`${node.span.traceId}/${node.span.parentId}`);
+  for (const trace of traces.values()) tie(trace);
+  return traces
+    .values()
+    .flatMap((trace) => trace.values())
+    .toArray();
+};
+
+const tie = (trace: ReadonlyMap<string, Node>): void => {
+  for (const node of trace.values()) {
+    const parent = node.span.parentId === null ? undefined : trace.get(node.span.parentId);
     if (!parent || parent === node) continue;
     node.parent = parent;
     parent.children.push(node);
   }
-  return [...byId.values()];
 };
 
 const outgoing = ({ span }: Node): boolean => span.kind === 'client' || span.kind === 'producer';
@@ -173,7 +183,8 @@ const orphansByTrace = (nodes: readonly Node[]): Map<string, Node[]> =>
     ({ span }) => span.traceId,
   );
 
-const reachable = ({ components, edges }: Topology): Map<string, Set<string>> => {
+/** Whom each component calls, directly or through others. */
+export const reachable = ({ components, edges }: Topology): Map<string, Set<string>> => {
   const visit = (from: string, seen: Set<string>): Set<string> => {
     for (const { to } of edges.filter((one) => one.from === from && !seen.has(one.to))) visit(to, seen.add(to));
     return seen;

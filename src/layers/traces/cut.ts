@@ -3,8 +3,8 @@ import { quantile } from 'simple-statistics';
 import { edge, service } from '../../model.ts';
 import type { Call } from './calls.ts';
 import { lostPod } from './pods.ts';
-import { type Burst, burst, usualRate } from './scan.ts';
-import { evidenceOf, type Suspicion, type View, within } from './view.ts';
+import { type Burst, newBurst } from './scan.ts';
+import { evidenceOf, type Suspicion, takenUpAtOnce, type View, within } from './view.ts';
 
 /** Single failures are normal: fewer than one call in a hundred is never taken to be the usual rate. */
 const USUAL_FLOOR = 0.01;
@@ -41,9 +41,8 @@ const strongest = (bursts: readonly (Burst | null)[]): Burst | null =>
   bursts.reduce((best, one) => (one && (!best || one.llr > best.llr) ? one : best), null);
 
 const unansweredBurst = (view: View, to: string, before: readonly Call[], calls: readonly Call[]): Burst | null => {
-  const usual = usualRate(before.filter((one) => one.unanswered).length, before.length, USUAL_FLOOR);
-  const outcomes = calls.map((one) => ({ t: one.t, bad: one.unanswered }));
-  const found = burst(outcomes, usual, 1);
+  const outcomes = (some: readonly Call[]) => some.map((one) => ({ t: one.t, bad: one.unanswered }));
+  const found = newBurst(outcomes(before), outcomes(calls), USUAL_FLOOR, 1);
   if (!found) return null;
   return found.until - found.from >= PAUSE_MS || lostPod(view, to, found) ? found : null;
 };
@@ -65,7 +64,7 @@ const ownWork = (view: View, of: string, from: number, until: number): View['tes
 };
 
 const edgeCut = (view: View, from: string, to: string, calls: readonly Call[], found: Burst): Suspicion => {
-  const slow = comesThroughSlowly(view, calls);
+  const slow = comesThroughSlowly(view, calls) || pickedOut(calls);
   return {
     ref: edge(from, to),
     kind: slow ? 'slow' : 'blocked',
@@ -73,7 +72,7 @@ const edgeCut = (view: View, from: string, to: string, calls: readonly Call[], f
     ...found,
     ...evidence(calls),
     why: slow
-      ? `calls from ${from} to ${to} ran into timeouts while others came through late`
+      ? `${percent(badShare(calls))} of ${from}'s calls to ${to} ran into timeouts while others came through`
       : `${percent(badShare(calls))} of ${from}'s calls to ${to} went unanswered while ${to} served others`,
   };
 };
@@ -102,6 +101,8 @@ const judged = (view: View, to: string, all: readonly Call[], found: Burst): Jud
   if (comesThroughSlowly(view, calls)) return { kind: 'slow', because: 'others came through late' };
   if (lostLastSpans(view, to, all, found))
     return { kind: 'absent', because: `the last spans of ${to} before that never came: its process died` };
+  if (pickedOut(calls))
+    return { kind: 'slow', because: 'every pod still served the others: delayed rather than cut off' };
   if (ownWork(view, to, found.from, found.until).length >= 3)
     return { kind: 'blocked', because: `${to} went on with work of its own: it is cut off` };
   if (refused(bad)) return refusal(to, all, found);
@@ -114,13 +115,11 @@ const refusal = (to: string, all: readonly Call[], found: Burst): Judgement =>
     : { kind: 'absent', because: 'they were refused: nobody listens' };
 
 const late = (calls: readonly Call[]): Call[] => calls.filter((one) => one.served !== null && one.served >= one.end);
-const spread = (times: readonly number[]): number => Math.max(...times) - Math.min(...times);
 
-/** Most of what was given up on was taken up in the end, in far less time than it had taken to come in. */
+/** Most of what was given up on was taken up in the end, all at once. */
 const stoodStill = (bad: readonly Call[]): boolean => {
-  const taken = late(bad);
-  if (taken.length < 3 || taken.length < bad.length / 2) return false;
-  return spread(taken.map((one) => one.served!)) < spread(taken.map((one) => one.t)) / 2;
+  const taken = late(bad).map(({ t, served }) => ({ t, taken: served! }));
+  return taken.length >= bad.length / 2 && takenUpAtOnce(taken);
 };
 
 // A tenth is far more than the usual share beyond the 99th percentile.
@@ -138,21 +137,18 @@ const comesThroughSlowly = (view: View, calls: readonly Call[]): boolean => {
   return slow >= 3 && slow >= SLOW_SHARE * (bad.length + answered.length);
 };
 
+/** What a network cuts off it cuts off whole; timeouts of some requests only are those requests' own delay. */
+const pickedOut = (calls: readonly Call[]): boolean =>
+  badShare(calls) < 0.8 && !refused(calls.filter((one) => one.unanswered));
+
 const LAST_SPANS_MS = 10_000;
 
 /** Spans leave a process in batches; those of the last seconds die with it, though its callers were answered. */
 const lostLastSpans = (view: View, to: string, all: readonly Call[], { from }: Burst): boolean => {
-  const missing = (calls: readonly Call[]): Call[] => calls.filter((one) => !one.failed && one.server === null);
-  const before = callsInto(view.baseline.calls, to);
-  const usual = usualRate(missing(before).length, before.length, USUAL_FLOOR);
-  const last = within(all, from - LAST_SPANS_MS, from).filter((one) => !one.failed);
-  return (
-    burst(
-      last.map((one) => ({ t: one.t, bad: one.server === null })),
-      usual,
-      1,
-    ) !== null
-  );
+  const unseen = (calls: readonly Call[]) =>
+    calls.filter((one) => !one.failed).map((one) => ({ t: one.t, bad: one.server === null }));
+  const before = unseen(callsInto(view.baseline.calls, to));
+  return newBurst(before, unseen(within(all, from - LAST_SPANS_MS, from)), USUAL_FLOOR, 1) !== null;
 };
 
 /** The last calls before the trouble all have their server span, and whoever served then serves afterwards. */

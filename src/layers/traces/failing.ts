@@ -1,7 +1,7 @@
 // Work that fails by itself, without a failed call beneath.
 import { service } from '../../model.ts';
 import type { Served } from './calls.ts';
-import { burst, usualRate } from './scan.ts';
+import { newBurst } from './scan.ts';
 import { evidenceOf, type Suspicion, type View } from './view.ts';
 
 const USUAL_FLOOR = 0.01;
@@ -13,12 +13,8 @@ export const failing = (view: View): Suspicion[] =>
 const failingAt = (view: View, name: string): Suspicion | null => {
   const own = (served: readonly Served[]): Served[] => served.filter((one) => one.service === name);
   const [before, now] = [own(view.baseline.served), own(view.test.served)];
-  const usual = usualRate(before.filter((one) => one.ownFailure).length, before.length, USUAL_FLOOR);
-  const found = burst(
-    now.map((one) => ({ t: one.t, bad: one.ownFailure })),
-    usual,
-    2,
-  );
+  const outcomes = (some: readonly Served[]) => some.map((one) => ({ t: one.t, bad: one.ownFailure }));
+  const found = newBurst(outcomes(before), outcomes(now), USUAL_FLOOR, 2);
   if (!found) return null;
   const bad = now.filter((one) => one.ownFailure && one.t >= found.from && one.t <= found.until);
   return {

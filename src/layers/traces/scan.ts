@@ -22,7 +22,7 @@ const RATES = [0.2, 0.4, 0.7, 0.96];
  * independent: they count as at most this many witnesses.
  */
 const BIN_MS = 500;
-const WITNESSES = 2;
+const WITNESSES = 3;
 
 type Bin = { readonly at: number; readonly n: number; readonly bad: number };
 
@@ -45,7 +45,21 @@ export const burst = (outcomes: readonly Outcome[], usual: number, minBins: numb
 };
 
 /** The usual rate, never taken to be lower than what was seen can show (Laplace's rule), nor lower than `floor`. */
-export const usualRate = (bad: number, all: number, floor: number): number => Math.max(floor, (bad + 1) / (all + 2));
+export const usualRate = (outcomes: readonly Outcome[], floor: number): number =>
+  Math.max(floor, (outcomes.filter((one) => one.bad).length + 1) / (outcomes.length + 2));
+
+/** A burst of `now` that `before` does not explain, neither by its rate nor by a burst of about the same strength. */
+export const newBurst = (
+  before: readonly Outcome[],
+  now: readonly Outcome[],
+  floor: number,
+  minBins: number,
+): Burst | null => {
+  const usual = usualRate(before, floor);
+  const found = burst(now, usual, minBins);
+  const earlier = found && burst(before, usual, minBins);
+  return found && earlier && found.llr < 2 * earlier.llr ? null : found;
+};
 
 type Stretch = { readonly first: number; readonly last: number; readonly llr: number };
 

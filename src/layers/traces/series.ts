@@ -4,8 +4,16 @@ import { type Edge, edge, type Ref, service } from '../../model.ts';
 import type { Activity, Call, Timed } from './calls.ts';
 import type { View } from './view.ts';
 
-/** One duration in milliseconds; durations of one `operation` are alike. `id` is the span that shows it. */
-export type Sample = Timed & { readonly operation: string; readonly ms: number; readonly id: string };
+/**
+ * One duration in milliseconds; durations of one `operation` are alike. `id` is the span that shows it;
+ * `taken` is when the callee took the call up, where that is known.
+ */
+export type Sample = Timed & {
+  readonly operation: string;
+  readonly ms: number;
+  readonly id: string;
+  readonly taken: number | null;
+};
 
 export type Series = {
   readonly ref: Ref;
@@ -29,7 +37,7 @@ const own = (view: View, name: string): Series => {
   const samples = ({ served }: Activity): Sample[] =>
     served
       .filter((one) => one.service === name && !one.failedBelow)
-      .map(({ t, end, selfMs, span }) => ({ t, end, ms: selfMs, operation: span.name, id: span.id }));
+      .map(({ t, end, selfMs, span }) => ({ t, end, ms: selfMs, operation: span.name, id: span.id, taken: null }));
   return { ref: service(name), way: null, name, baseline: samples(view.baseline), test: samples(view.test) };
 };
 
@@ -47,9 +55,9 @@ const way = (view: View, { from, to }: Edge): Series => {
 };
 
 // A callee that sends no spans has all of the caller's waiting time on its way.
-const sampleOf = ({ t, end, client, wayMs, failed }: Call, traced: boolean): Sample | null => {
+const sampleOf = ({ t, end, client, served, wayMs, failed }: Call, traced: boolean): Sample | null => {
   const ms = traced ? wayMs : failed ? null : (client?.durationMs ?? null);
-  return client === null || ms === null ? null : { t, end, ms, operation: client.name, id: client.id };
+  return client === null || ms === null ? null : { t, end, ms, operation: client.name, id: client.id, taken: served };
 };
 
 /** The quantile of the usual durations of an operation; of all, for an operation that is new or rare. */

@@ -1,26 +1,41 @@
 // Which durations grew, and whom all of that growth together points at.
 import { median } from 'simple-statistics';
 import { service } from '../../model.ts';
-import { type Burst, burst, usualRate } from './scan.ts';
+import { type Burst, newBurst } from './scan.ts';
 import { type Sample, type Series, seriesOf, usualQuantiles } from './series.ts';
-import { evidenceOf, overlap, type Suspicion, type View, within } from './view.ts';
+import { evidenceOf, overlap, type Suspicion, takenUpAtOnce, type View, within } from './view.ts';
 
 /** A series that was slower than before for a while; `byMs` is by how much its slow durations were, in the middle. */
-export type Slowed = Suspicion & { readonly series: Series; readonly byMs: number };
+export type Slowed = Suspicion & {
+  readonly series: Series;
+  /** The quantile of the baseline that more of the durations exceeded than used to, and the share that did. */
+  readonly q: number;
+  readonly badShare: number;
+  readonly slow: readonly Sample[];
+  readonly byMs: number;
+};
 
 /** What a turn of the scheduler on a busy machine adds to anything. */
 const RESOLUTION_MS = 5;
 /** A change worth naming is at least this part of what the thing usually takes. */
 const RELATIVE = 0.3;
-/** Durations come in clumps: one in twenty may always be longer than nineteen in twenty of the baseline's were. */
-const USUAL_FLOOR = 0.05;
 /** Three separate half seconds at least, over a second or more: no single pause does that. */
 const MIN_BINS = 3;
 const MIN_EXTENT_MS = 1000;
+/** Odds against a way being as quick as it looks by luck. */
+const LUCK = 1e-3;
 /** The machine's own slowness shows everywhere; a fault stands out from it. */
 const STANDS_OUT = 3;
-/** Only some requests may be hit, so that the upper durations are looked at as well as the middle. */
-const QUANTILES = [0.5, 0.9];
+/**
+ * Only some requests may be hit, so that the upper durations are looked at as well as the middle. Long durations come in
+ * clumps: at least `floor` of them are always taken to be usual.
+ */
+const LIMITS = [
+  { q: 0.5, floor: 0.05 },
+  { q: 0.9, floor: 0.05 },
+  { q: 0.98, floor: 0.02 },
+];
+type Limit = (typeof LIMITS)[number];
 
 /** Blame for slowness: the component's own, or else that of the ways which grew longer. */
 export const slowness = (view: View): Suspicion[] => {
@@ -39,7 +54,7 @@ const explains = (own: Slowed, way: Slowed): boolean => {
 
 const slowedBurst = (series: Series, all: readonly Series[]): Slowed | null => {
   const usual = usualQuantiles(series.baseline);
-  const found = QUANTILES.map((q) => exceeding(series, usual, q)).reduce(stronger, null);
+  const found = LIMITS.map((limit) => exceeding(series, usual, limit)).reduce(stronger, null);
   if (!found) return null;
   const { from, until } = found;
   const common = commonShift(series, all, from, until);
@@ -54,6 +69,9 @@ const slowedBurst = (series: Series, all: readonly Series[]): Slowed | null => {
     evidence,
     why: `${series.name} took ${Math.round(found.byMs)} ms longer in ${Math.round(found.burst.badShare * 100)} % of cases`,
     series,
+    slow: found.slow,
+    q: found.q,
+    badShare: found.burst.badShare,
     byMs: found.byMs,
   };
 };
@@ -63,6 +81,8 @@ type Exceeding = {
   readonly from: number;
   readonly until: number;
   readonly burst: Burst;
+  readonly q: number;
+  /** Those that make up the burst, without the odd one that was only just too long. */
   readonly slow: readonly Sample[];
   readonly byMs: number;
 };
@@ -70,22 +90,28 @@ type Exceeding = {
 const stronger = (a: Exceeding | null, b: Exceeding | null): Exceeding | null =>
   !a || (b && b.burst.llr > a.burst.llr) ? b : a;
 
-const exceeding = (series: Series, usual: Quantiles, q: number): Exceeding | null => {
-  const limit = ({ operation }: Sample): number => usual(operation, q) + margin(usual(operation, 0.5));
-  const outcomes = (samples: readonly Sample[]) => samples.map((one) => ({ t: one.t, bad: one.ms > limit(one) }));
-  const before = outcomes(series.baseline);
-  const rate = usualRate(before.filter((one) => one.bad).length, before.length, USUAL_FLOOR);
-  const found = burst(outcomes(series.test), rate, MIN_BINS);
+const exceeding = (series: Series, usual: Quantiles, { q, floor }: Limit): Exceeding | null => {
+  const long = isLong(usual, q);
+  const outcomes = (samples: readonly Sample[]) => samples.map((one) => ({ t: one.t, bad: long(one) }));
+  const found = newBurst(outcomes(series.baseline), outcomes(series.test), floor, MIN_BINS);
   if (!found || found.until - found.from < MIN_EXTENT_MS) return null;
-  // What the baseline has in bursts of its own is no news.
-  const earlier = burst(before, rate, MIN_BINS);
-  if (earlier && found.llr < 2 * earlier.llr) return null;
-  const slow = within(series.test, found.from, found.until).filter((one) => one.ms > limit(one));
-  const byMs = median(slow.map((one) => one.ms - usual(one.operation, 0.5)));
-  return { from: found.from, until: found.until, burst: found, slow, byMs };
+  const slow = within(series.test, found.from, found.until).filter(long);
+  const excess = (one: Sample): number => one.ms - usual(one.operation, 0.5);
+  const byMs = median(slow.map(excess));
+  return {
+    from: found.from,
+    until: found.until,
+    burst: found,
+    q,
+    slow: slow.filter((one) => excess(one) >= byMs / 2),
+    byMs,
+  };
 };
 
-const margin = (usualMs: number): number => Math.max(RESOLUTION_MS, RELATIVE * usualMs);
+const isLong =
+  (usual: Quantiles, q: number) =>
+  ({ operation, ms }: Sample): boolean =>
+    ms > usual(operation, q) + Math.max(RESOLUTION_MS, RELATIVE * usual(operation, 0.5));
 
 /** How much longer everything else took meanwhile, in the middle. */
 const commonShift = (but: Series, all: readonly Series[], from: number, until: number): number => {
@@ -129,20 +155,32 @@ const explanation = (name: string, series: readonly Series[], ways: readonly Slo
   return { name, explains, rank: allInto || allOutOf ? explains.length + (allInto ? 0.5 : 0) : 0 };
 };
 
-/** Was used while the others were slow, enough to tell, and was not slow. */
+/** While the others were slow it was used often enough, and was quick often enough, for that to be no luck. */
 const isQuick = (series: Series, slow: readonly Slowed[]): boolean => {
   if (slow.some((one) => one.series === series)) return false;
-  const [from, until] = [Math.min(...slow.map((one) => one.from)), Math.max(...slow.map((one) => one.until))];
-  return within(series.test, from, until).length >= MIN_BINS;
+  const strongest = slow.reduce((a, b) => (b.llr > a.llr ? b : a));
+  const used = within(series.test, strongest.from, strongest.until);
+  const long = used.filter(isLong(usualQuantiles(series.baseline), strongest.q));
+  const share = Math.min(strongest.badShare, 0.9);
+  return long.length <= (share / 2) * used.length && (1 - share) ** (used.length - long.length) < LUCK;
 };
 
 const merged = ({ name, explains }: Explanation): Suspicion => {
   const strongest = explains.reduce((a, b) => (b.llr > a.llr ? b : a));
+  const calls = explains.filter((one) => one.at === name).flatMap((one) => one.slow);
+  const still = stoodStill(calls);
+  const why = explains.map((one) => one.why).join('; ');
   return {
     ...strongest,
     ref: service(name),
+    kind: still ? 'absent' : 'slow',
     at: name,
     since: Math.min(...explains.map((one) => one.since)),
-    why: explains.map((one) => one.why).join('; '),
+    why: still ? `${why}; ${name} took them up at once: it had stood still` : why,
   };
+};
+
+const stoodStill = (calls: readonly Sample[]): boolean => {
+  const taken = calls.flatMap(({ t, taken }) => (taken === null ? [] : [{ t, taken }]));
+  return taken.length >= calls.length / 2 && takenUpAtOnce(taken);
 };

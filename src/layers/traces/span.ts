@@ -48,7 +48,7 @@ export const spanItem = (raw: RawSpan, names: Names): SpanItem => {
     at: raw.start,
     traceId,
     spanId,
-    parentId: raw.parentId && raw.parentId.toLowerCase().padStart(16, '0'),
+    parentId: raw.parentId?.toLowerCase().padStart(16, '0') ?? null,
     service: names.naming.component(raw.service) ?? raw.service,
     pod: first(raw.resource, ...POD),
     name: raw.name,

@@ -33,7 +33,8 @@ export const standstill = (view: View): Suspicion[] => {
       at: name,
       from: gap.from,
       until: gap.until,
-      since: gap.from,
+      // Until then it might have been one of traffic's own pauses.
+      since: gap.from + usual.until - usual.from,
       llr,
       needed: NEEDED,
       why: `${name} served nothing for ${(length / 1000).toFixed(1)} s amid traffic; ${sign}`,

@@ -22,8 +22,7 @@ export type Suspicion = {
 /** Calls belong to the window in which they begin. */
 export const viewOf = ({ baseline, test, topology }: Blind<SpanItem>): View => {
   const origin = baseline.window.from;
-  const unique = new Map([...baseline.items, ...test.items].map((one) => [one.id, one]));
-  const all = activity([...unique.values()], topology, origin);
+  const all = activity([...baseline.items, ...test.items], topology, origin);
   const during = ({ from, until }: Window): Activity => {
     const [start, end] = [Number(from - origin) / 1e6, Number(until - origin) / 1e6];
     const within = ({ t }: Timed): boolean => t >= start && t < end;
@@ -45,3 +44,9 @@ export const evidenceOf = (
   since: spans.reduce((first, { end }) => Math.min(first, end), Number.POSITIVE_INFINITY),
   evidence: spans.slice(0, EVIDENCE).map(({ id }) => id),
 });
+
+const spread = (times: readonly number[]): number => Math.max(...times) - Math.min(...times);
+
+/** Things that came in over a while and were all taken up in far less time: nobody was there, and then somebody was. */
+export const takenUpAtOnce = (things: readonly { readonly t: number; readonly taken: number }[]): boolean =>
+  things.length >= 3 && spread(things.map((one) => one.taken)) < spread(things.map((one) => one.t)) / 2;

@@ -6,7 +6,13 @@ export type Fault =
   | { readonly kind: 'kill'; readonly on: string; readonly pods: number; readonly says: 'refused' | 'timeout' }
   | { readonly kind: 'stop'; readonly on: string }
   | { readonly kind: 'cut'; readonly on: string | Edge; readonly says: 'refused' | 'timeout' }
-  | { readonly kind: 'delay'; readonly on: string | Edge; readonly ms: number; readonly share: number; readonly late: boolean }
+  | {
+      readonly kind: 'delay';
+      readonly on: string | Edge;
+      readonly ms: number;
+      readonly share: number;
+      readonly late: boolean;
+    }
   | { readonly kind: 'work'; readonly on: string; readonly times: number }
   | { readonly kind: 'errors'; readonly on: string; readonly share: number };
 
@@ -81,9 +87,13 @@ export const simulate = (setup: Setup): Blind<SpanItem> => {
     if (there) return there;
     const made: [number, number][] = [];
     if (setup.pauses !== false)
-      for (let t = exponential(12_000); t < total; t += 300 + exponential(12_000)) made.push([t, t + 100 + next() * 200]);
+      for (let t = exponential(12_000); t < total; t += 300 + exponential(12_000))
+        made.push([t, t + 100 + next() * 200]);
     if (fault.kind === 'stop' && pod === `${fault.on}-p0`) made.push([begin, end]);
-    pauses.set(pod, made.sort((a, b) => a[0] - b[0]));
+    pauses.set(
+      pod,
+      made.sort((a, b) => a[0] - b[0]),
+    );
     return made;
   };
   const advance = (pod: string, t: number, ms: number): number => {
@@ -96,7 +106,8 @@ export const simulate = (setup: Setup): Blind<SpanItem> => {
     }
     return now + left;
   };
-  const killed = (service: string, n: number): boolean => fault.kind === 'kill' && fault.on === service && n < fault.pods;
+  const killed = (service: string, n: number): boolean =>
+    fault.kind === 'kill' && fault.on === service && n < fault.pods;
   const pick = (service: string, t: number): { pod: string; dead: boolean } => {
     const n = Math.floor(next() * platform.pods[service]!);
     if (!killed(service, n) || t < begin) return { pod: `${service}-p${n}`, dead: false };
@@ -112,13 +123,21 @@ export const simulate = (setup: Setup): Blind<SpanItem> => {
   const hits = (on: string | Edge, from: string, to: string): boolean =>
     typeof on === 'string' ? on === to : on.from === from && on.to === to;
 
-  const serve = (service: string, pod: string, t: number, traceId: string, parentId: string | null, tagged: boolean): Outcome => {
+  const serve = (
+    service: string,
+    pod: string,
+    t: number,
+    traceId: string,
+    parentId: string | null,
+    tagged: boolean,
+  ): Outcome => {
     const spanId = `s${++ids}`;
     const slow = fault.kind === 'work' && fault.on === service && active(t) ? fault.times : 1;
     const warm = 1 + 4 * Math.exp(-t / 700);
     const work = platform.workMs[service]! * Math.exp(0.4 * normal()) * slow * warm;
     let now = advance(pod, t, work / 2);
-    let failed = next() < 0.005 || (fault.kind === 'errors' && fault.on === service && active(t) && next() < fault.share);
+    let failed =
+      next() < 0.005 || (fault.kind === 'errors' && fault.on === service && active(t) && next() < fault.share);
     for (const { to } of platform.topology.edges.filter((one) => one.from === service)) {
       if (failed) break;
       const answer = call(service, pod, to, now, traceId, spanId, tagged);
@@ -134,7 +153,15 @@ export const simulate = (setup: Setup): Blind<SpanItem> => {
     return { end: now, status, message: '' };
   };
 
-  const call = (from: string, pod: string, to: string, t: number, traceId: string, parentId: string, tagged: boolean): Outcome => {
+  const call = (
+    from: string,
+    pod: string,
+    to: string,
+    t: number,
+    traceId: string,
+    parentId: string,
+    tagged: boolean,
+  ): Outcome => {
     const spanId = `s${++ids}`;
     const answer = carried(from, to, t, traceId, spanId, tagged);
     const deadline = t + platform.deadlineMs;
@@ -143,11 +170,34 @@ export const simulate = (setup: Setup): Blind<SpanItem> => {
     const message = inTime ? answer.message : 'The operation was aborted due to timeout';
     const until = advance(pod, inTime ? answer.end : deadline, 0.2);
     const error = status === null || status >= 500;
-    record({ traceId, spanId, parentId, service: from, pod, name: `GET ${to}`, kind: 'client', error, status, message, peer: to }, t, until);
+    record(
+      {
+        traceId,
+        spanId,
+        parentId,
+        service: from,
+        pod,
+        name: `GET ${to}`,
+        kind: 'client',
+        error,
+        status,
+        message,
+        peer: to,
+      },
+      t,
+      until,
+    );
     return { end: until, status, message };
   };
 
-  const carried = (from: string, to: string, t: number, traceId: string, parentId: string, tagged: boolean): Outcome => {
+  const carried = (
+    from: string,
+    to: string,
+    t: number,
+    traceId: string,
+    parentId: string,
+    tagged: boolean,
+  ): Outcome => {
     let there = t + 0.2 + exponential(0.6);
     if (fault.kind === 'cut' && hits(fault.on, from, to) && active(t))
       return fault.says === 'refused'
@@ -169,7 +219,8 @@ export const simulate = (setup: Setup): Blind<SpanItem> => {
   const share = fault.kind === 'delay' ? fault.share : 1;
   for (let t = exponential(1000 / setup.perSecond); t < total; t += exponential(1000 / setup.perSecond)) {
     const { pod, dead } = pick(platform.topology.entry, t);
-    if (!dead) serve(platform.topology.entry, pod, advance(pod, t, 0.05), `t${Math.floor(t * 1e3)}`, 'outside', next() < share);
+    if (!dead)
+      serve(platform.topology.entry, pod, advance(pod, t, 0.05), `t${Math.floor(t * 1e3)}`, 'outside', next() < share);
   }
 
   const sorted = spans.sort((a, b) => (a.at < b.at ? -1 : 1));
