@@ -66,16 +66,20 @@ const coverOf = (view: View, name: string, left: readonly Broken[]): Cover | nul
   const outbound = left.filter(({ view: { edge } }) => edge.from === name);
   const reached = (edges: readonly EdgeView[], during: readonly Broken[]): boolean =>
     edges.some((one) => !during.some((broken) => broken.view === one) && getsThrough(one, during));
-  const into = callersOf(view.topology, name).flatMap((from) => view.edges.get(edgeKey({ from, to: name })) ?? []);
+  const into = [...view.edges.values()].filter(({ edge }) => edge.to === name);
   const outOf = [...view.edges.values()].filter(({ edge }) => edge.from === name);
   if (inbound.length > 0) return reached(into, inbound) ? null : { name, inbound, outbound };
   return outbound.length > 1 && !reached(outOf, outbound) ? { name, inbound, outbound } : null;
 };
 
+/** Fewer calls may have been under way when the trouble began. */
+const FEWEST_THROUGH = 3;
+
 /** Most calls along this edge went well while others failed. */
 const getsThrough = ({ test }: EdgeView, during: readonly Broken[]): boolean => {
   const calls = test.filter(({ t }) => during.some(({ from, until }) => t >= from && t <= until));
-  return calls.filter(({ bad }) => bad === null).length * 2 > calls.length;
+  const well = calls.filter(({ bad }) => bad === null).length;
+  return well >= FEWEST_THROUGH && well * 2 > calls.length;
 };
 
 /** Others get through to the server: what fails is the way from this caller, or what the server does for it. */

@@ -3,7 +3,7 @@ import type { PacketItem } from '../../model.ts';
 import { strongest, threshold } from './scan.ts';
 import { at, type EdgeView, type Outcome, type View } from './view.ts';
 
-/** A stretch of time, in milliseconds after the view's origin, in which calls along an edge failed. */
+/** A stretch of time, in milliseconds after the view's origin, in which calls that failed began. */
 export type Broken = {
   readonly view: EdgeView;
   readonly from: number;
@@ -51,7 +51,7 @@ const broken = (view: EdgeView, bad: readonly Outcome[], strength: number): Brok
   bad,
   strength,
   from: bad[0]!.t,
-  until: Math.max(...bad.map(({ t, ms }) => t + (ms ?? 0))),
+  until: bad.at(-1)!.t,
 });
 
 const scored = (outcomes: readonly Outcome[], ifBad: number, ifGood: number, needed: number): number[] => {

@@ -1,7 +1,7 @@
 // What failed calls look like when their server has died, hangs, is too slow, or is cut off by the network.
 import type { PacketItem, Trouble } from '../../model.ts';
 import type { Broken } from './broken.ts';
-import { at, type Outcome, type View } from './view.ts';
+import { at, connectionOf, type Outcome, type View } from './view.ts';
 
 /**
  * How the failed calls of an edge failed. `lost`: nobody acknowledged them; `refused`: a reset came back at once;
@@ -31,9 +31,6 @@ const symptomOf = ({ bad, ms, item }: Outcome, repeated: ReadonlySet<string>, us
 const repeatedConnections = ({ test }: View): Set<string> =>
   new Set(test.filter(({ event, by }) => event === 'retransmission' && by === 'client').map(connectionOf));
 
-const connectionOf = ({ client, server }: PacketItem): string =>
-  `${client.ip}:${client.port}>${server.ip}:${server.port}`;
-
 const longestUsual = (edges: readonly Broken[]): number =>
   edges.reduce((longest, { view }) => view.baseline.reduce((max, { ms }) => Math.max(max, ms ?? 0), longest), 0);
 
@@ -62,21 +59,19 @@ export const kindOf = (view: View, inbound: readonly Broken[]): Trouble => {
 /** What was already on its way when the trouble began is no sign of life after it. */
 const ON_ITS_WAY_MS = 200;
 
-/** Packets that only a living program, or its kernel on its behalf, sends. */
+/** Whether these addresses sent, in that time, what only a living program sends, or its kernel on its behalf. */
 const sends = (view: View, addresses: ReadonlySet<string>, from: number, until: number): boolean =>
   view.test.some((item) => {
-    const begun = at(view, item.at) - (item.event === 'silent' || item.event === 'exchange' ? (item.ms ?? 0) : 0);
-    const sender = item.by === 'client' ? item.client.ip : item.server.ip;
-    if (!addresses.has(sender) && !(item.event === 'exchange' && addresses.has(item.client.ip))) return false;
-    return begun > from + ON_ITS_WAY_MS && begun <= until && speaks(item);
+    const asServer = addresses.has(item.server.ip) && item.by === 'server';
+    const asClient = addresses.has(item.client.ip) && (item.by === 'client' || item.event === 'exchange');
+    if (!(asServer || asClient) || !speaks(item, asClient)) return false;
+    const when = at(view, item.at) - (asClient ? (item.ms ?? 0) : 0);
+    return when > from + ON_ITS_WAY_MS && when <= until;
   });
 
 /** A kernel alone can shake hands, refuse and reset; it can't answer, call or repeat. */
-const speaks = ({ event, by, ms }: PacketItem): boolean => {
-  if (event === 'exchange' || event === 'retransmission') return true;
-  if (event === 'reset') return by === 'server' && ms !== null;
-  return by === 'client';
-};
+const speaks = ({ event, ms }: PacketItem, asClient: boolean): boolean =>
+  asClient || event === 'exchange' || event === 'retransmission' || (event === 'reset' && ms !== null);
 
 /** Whether the dead addresses' component answered from an address that the baseline did not know. */
 const replaced = (view: View, dead: ReadonlySet<string>, from: number): boolean => {

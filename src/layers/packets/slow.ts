@@ -33,8 +33,9 @@ const LEAST_SHARE = 0.15;
 const LEAST_MS = 5;
 /** And more than twice what the baseline's own parts differ by. */
 const BEYOND_DRIFT = 2;
-/** What counts as the tail, for a delay that hits only some. */
+/** What counts as the tail, for a delay that hits only some: the longer the delay, the clearer the rarer tail shows it. */
 const TAIL = 0.95;
+const TAILS = [TAIL, 0.99];
 const TAIL_GROWS = 3;
 
 /**
@@ -153,11 +154,15 @@ const shifted = (before: readonly Timed[], sorted: readonly number[], times: rea
 
 /** Some came later: the baseline's tail has become several times as frequent, in a way that is no chance. */
 const someShifted = (before: readonly Timed[], sorted: readonly number[], times: readonly number[]): boolean => {
-  const limit = Math.max(quantileSorted([...sorted], TAIL), median([...sorted]) * (1 + LEAST_SHARE) + LEAST_MS);
+  const least = median([...sorted]) * (1 + LEAST_SHARE) + LEAST_MS;
+  return TAILS.some((tail) => tailGrew(Math.max(quantileSorted([...sorted], tail), least), 1 - tail, before, times));
+};
+
+const tailGrew = (limit: number, rare: number, before: readonly Timed[], times: readonly number[]): boolean => {
   const share = (of: readonly number[]): number => of.filter((ms) => ms > limit).length / of.length;
-  const usual = Math.max(1 - TAIL, ...parts(before).map(share));
+  const usual = Math.max(rare, ...parts(before).map(share));
   const now = share(times);
-  const error = Math.sqrt(usual * (1 - usual) * (1 / times.length + 1 / sorted.length));
+  const error = Math.sqrt(usual * (1 - usual) * (1 / times.length + 1 / before.length));
   return now >= Math.min(TAIL_GROWS * usual, (1 + usual) / 2) && (now - usual) / error >= SIGNIFICANT;
 };
 

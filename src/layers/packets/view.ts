@@ -1,4 +1,6 @@
 // Packet items sorted by who called whom, each a call's outcome.
+
+import { quantile } from 'simple-statistics';
 import type { Blind, Edge, Nanos, PacketItem, Topology } from '../../model.ts';
 import { toMs } from '../../time.ts';
 
@@ -79,40 +81,61 @@ const outcomesByEdge = (items: readonly PacketItem[], origin: Nanos): Map<string
 };
 
 const outcomes = (items: readonly PacketItem[], origin: Nanos): Outcome[] => {
-  const waited = new Map<string, PacketItem>();
+  /** What each connection waits for: by when it began, the longest wait told so far. */
+  const waiting = new Map<string, Map<number, PacketItem>>();
   const found: Outcome[] = [];
+  const late: Late[] = [];
   for (const item of items) {
-    if (item.event === 'silent') waited.set(requestKey(item), item);
-    else if (answers(item)) dropAnswered(waited, item);
+    const connection = connectionOf(item);
+    if (item.event === 'silent') keepLongest(waiting, connection, item);
+    else if (answers(item)) {
+      for (const silent of waiting.get(connection)?.values() ?? [])
+        late.push({ silent, answered: toMs(item.at - origin) });
+      waiting.delete(connection);
+    }
     const bad = badOf(item);
-    if (bad !== undefined && item.event !== 'silent')
-      found.push({ t: onset(item, origin), ms: waitOf(item), bad, item });
+    if (bad !== undefined) found.push({ t: onset(item, origin), ms: waitOf(item), bad, item });
   }
-  for (const item of waited.values()) found.push({ t: onset(item, origin), ms: item.ms, bad: 'silent', item });
-  return found;
+  const never = [...waiting.values()].flatMap((all) => [...all.values()]);
+  const silences = [...never, ...stalled(late, origin)];
+  return [...found, ...silences.map((item) => ({ t: onset(item, origin), ms: item.ms, bad: 'silent' as const, item }))];
 };
+
+type Late = { readonly silent: PacketItem; readonly answered: number };
+
+/**
+ * A silence that ended with an answer was only slow, unless everything that had come meanwhile was answered at once: then
+ * the server did not work slowly, it did not work at all until then.
+ */
+const stalled = (late: readonly Late[], origin: Nanos): PacketItem[] =>
+  [...Map.groupBy(late, ({ silent }) => silent.server.ip).values()].flatMap((all) => {
+    const asked = width(all.map(({ silent }) => onset(silent, origin)));
+    const answered = width(all.map((one) => one.answered));
+    return answered < asked / 2 ? all.map(({ silent }) => silent) : [];
+  });
+
+/** The length of time in which the middle four fifths lie. */
+const width = (times: readonly number[]): number => quantile([...times], 0.9) - quantile([...times], 0.1);
+
+const keepLongest = (waiting: Map<string, Map<number, PacketItem>>, connection: string, item: PacketItem): void => {
+  const begun = Math.round(onset(item, 0n));
+  waiting.set(connection, (waiting.get(connection) ?? new Map()).set(begun, item));
+};
+
+/** Names a connection, as long as its client's port is not used again. */
+export const connectionOf = ({ client, server }: PacketItem): string =>
+  `${client.ip}:${client.port}>${server.ip}:${server.port}`;
 
 const onset = (item: PacketItem, origin: Nanos): number => toMs(item.at - origin) - (item.ms ?? 0);
 
 const waitOf = ({ event, ms }: PacketItem): number | null => (event === 'handshake' ? null : ms);
 
+/** Undefined for what is no outcome, and for silences: those are known only when no answer has followed. */
 const badOf = ({ event, ms, by }: PacketItem): Outcome['bad'] | undefined => {
   if (event === 'exchange' || event === 'handshake') return null;
-  if (event === 'refused' || event === 'unanswered' || event === 'silent') return event;
+  if (event === 'refused' || event === 'unanswered') return event;
   // A client that hangs up may have died itself; what it leaves behind is told as a silence.
   return event === 'reset' && ms !== null && by === 'server' ? 'cut' : undefined;
 };
 
-const connectionKey = ({ client, server }: PacketItem): string =>
-  `${client.ip}:${client.port}>${server.ip}:${server.port}`;
-
-/** One request that is waited for longer and longer has the same beginning each time. */
-const requestKey = (item: PacketItem): string => `${connectionKey(item)}@${Math.round(onset(item, 0n))}`;
-
 const answers = ({ event, by }: PacketItem): boolean => event === 'exchange' || (event === 'reset' && by === 'server');
-
-/** A silence that ended with an answer was only slow. */
-const dropAnswered = (waited: Map<string, PacketItem>, answer: PacketItem): void => {
-  const connection = connectionKey(answer);
-  for (const [key, item] of waited) if (connectionKey(item) === connection) waited.delete(key);
-};
