@@ -45,7 +45,7 @@ const canonical = (value: unknown): unknown => {
 type Flat = {
   readonly span: Readonly<Record<string, unknown>> & { readonly attributes?: unknown };
   readonly scope?: unknown;
-  readonly resource?: { readonly attributes: unknown };
+  readonly resource?: { readonly attributes: unknown } | undefined;
 };
 type V3 = {
   result: { resourceSpans: { resource: Flat['resource']; scopeSpans: { scope: unknown; spans: Flat['span'][] }[] }[] };
