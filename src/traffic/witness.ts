@@ -51,8 +51,10 @@ const TIMES_THE_LATENCY = 1.5;
  */
 export const ledgerEffect = (records: readonly LedgerRecord[], baseline: Window, fault: Window): LedgerEffect => {
   const told = records.filter((record) => !untold(record));
-  const before = due(told, baseline);
-  const after = due(told, fault);
+  const due = told.map(({ intended }) => fromIso(intended));
+  const within = ({ from, until }: Window): LedgerRecord[] => told.filter((_, i) => from <= due[i]! && due[i]! < until);
+  const before = within(baseline);
+  const after = within(fault);
   const kinds = [...new Set(after.map(({ request }) => request))].filter((kind) => before.some(of(kind))).sort();
   const alpha = ALPHA / (2 * (kinds.length + 1));
   const comparisons = [
@@ -71,12 +73,6 @@ const of =
   (kind: string) =>
   ({ request }: LedgerRecord): boolean =>
     request === kind;
-
-const due = (records: readonly LedgerRecord[], { from, until }: Window): LedgerRecord[] =>
-  records.filter(({ intended }) => {
-    const at = fromIso(intended);
-    return from <= at && at < until;
-  });
 
 type Records = readonly LedgerRecord[];
 

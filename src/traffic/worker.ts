@@ -25,7 +25,8 @@ const job = (line: string | undefined): Job => {
 const main = async (): Promise<void> => {
   const stopped = new AbortController();
   const stop = (): void => stopped.abort();
-  process.once('SIGTERM', stop).once('SIGINT', stop);
+  // Not once: a second signal, default again, would kill it before the ledger is out.
+  process.on('SIGTERM', stop).on('SIGINT', stop);
   const input = createInterface({ input: process.stdin }).once('close', stop);
   const lines = input[Symbol.asyncIterator]();
   const { plan, startAt } = job((await lines.next()).value);
