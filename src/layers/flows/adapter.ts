@@ -81,6 +81,9 @@ export const hubble = (options: HubbleOptions): LayerAdapter<FlowItem> => {
       if (inbox?.ended) {
         resumeAt = inbox.reached;
         inbox = null;
+        // A new connection does not wait out the old one's pause between attempts.
+        client?.[Symbol.dispose]();
+        client = null;
       }
       return { items, queries: [query], gaps: troubles.map((one) => toGap(one, query, window)) };
     },

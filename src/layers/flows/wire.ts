@@ -1,9 +1,12 @@
 // Hubble's wire format as values: the service's definition, and the parts of its messages that firedrill reads or writes.
 import { fileURLToPath } from 'node:url';
-import type { ServiceDefinition } from '@grpc/grpc-js';
+import { logVerbosity, type ServiceDefinition, setLogVerbosity } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { Nanos } from '../../model.ts';
 import { SECOND } from '../../time.ts';
+
+// grpc-js writes lines of its own to standard error; all that it says there reaches us as an error too.
+setLogVerbosity(logVerbosity.NONE);
 
 /**
  * `observer.Observer` of Cilium's Hubble API (numbers as of Cilium 1.19). Fields keep the names of the wire; fields that were

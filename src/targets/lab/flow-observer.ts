@@ -105,7 +105,7 @@ const getFlows = (call: Stream, state: State, followers: Set<() => void>): void 
   try {
     reading = toReading(call.request);
   } catch (error) {
-    call.destroy(Object.assign(new Error(oneLine(error)), { code: status.INVALID_ARGUMENT, details: oneLine(error) }));
+    call.emit('error', { code: status.INVALID_ARGUMENT, details: oneLine(error) });
     return;
   }
   call.write(connected(state));

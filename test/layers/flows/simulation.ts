@@ -64,8 +64,8 @@ export const random = (seed: number): (() => number) => {
   };
 };
 
-const EPOCH = 1_750_000_000_000;
-export const instant = (ms: number): bigint => fromMs(EPOCH + ms);
+const EPOCH = 1_750_000_000_000_000_000n;
+export const instant = (ms: number): bigint => EPOCH + fromMs(ms);
 const WORLD: FlowEnd = { ip: '198.18.0.1', port: 0, pod: null, service: null };
 
 type Pod = { readonly end: FlowEnd; readonly from: number; readonly until: number };
