@@ -21,7 +21,8 @@ type Timed = Outcome & { readonly ms: number };
 /** Too few to know what is usual, or what is not. */
 const FEWEST_BEFORE = 20;
 const FEWEST_AFTER = 6;
-const CHANCE = 1e-5;
+/** One edge in 10 000 may pass the scan by chance; what passes is then tested by itself. */
+const CHANCE = 1e-4;
 /** One second counts no more than a fifth of what is needed: a pause of a machine, and what queues behind it, is not a fault. */
 const SECONDS_NEEDED = 5;
 /** The seconds, the most extreme of the stretch, without which it must still convince: those that one pause can touch. */
@@ -34,8 +35,7 @@ const LEAST_MS = 5;
 /** And more than twice what the baseline's own parts differ by. */
 const BEYOND_DRIFT = 2;
 /** What counts as the tail, for a delay that hits only some: the longer the delay, the clearer the rarer tail shows it. */
-const TAIL = 0.95;
-const TAILS = [TAIL, 0.99];
+const TAILS = [0.95, 0.98];
 const TAIL_GROWS = 3;
 
 /**
@@ -77,13 +77,16 @@ const lehmann =
   (rank) =>
     Math.log(power) + (power - 1) * Math.log(rank);
 
-/** Some answers, a `share`, come from the tail of the baseline or beyond it; the others are as ever. */
+/** Some answers, a `share`, come from the baseline's tail or from beyond it; the others are as ever. */
 const someLate =
-  (share: number): Score =>
+  (share: number, tail: number): Score =>
   (rank) =>
-    Math.log(1 - share + (rank > TAIL ? share / (1 - TAIL) : 0));
+    Math.log(1 - share + (rank > tail ? share / (1 - tail) : 0));
 
-const ALTERNATIVES: readonly Score[] = [lehmann(1.7), lehmann(4), lehmann(12), someLate(0.15), someLate(0.5)];
+const ALTERNATIVES: readonly Score[] = [
+  ...[1.7, 4, 12].map(lehmann),
+  ...TAILS.flatMap((tail) => [0.15, 0.5].map((share) => someLate(share, tail))),
+];
 
 const scoreSecond = (second: readonly Timed[], sorted: readonly number[], score: Score, most: number): number =>
   Math.min(
@@ -134,13 +137,19 @@ const withoutPauses = (seconds: readonly Timed[][], sorted: readonly number[], s
     .slice(PAUSE_SECONDS)
     .flatMap(({ second }) => second);
 
-/** The late ones are those nearer to what is now typical of them than to what was. */
+/**
+ * The late ones are those nearer to what is now typical of them than to what was; where they begin to be frequent, so that
+ * a chance one from before does not date the trouble.
+ */
 const lateOnes = (all: readonly Timed[], sorted: readonly number[], times: readonly number[]): Timed[] => {
-  const tail = times.filter((ms) => ms > quantileSorted([...sorted], TAIL));
-  const now = tail.length * 2 > times.length ? median(times) : median(tail.length > 0 ? tail : times);
+  const tail = times.filter((ms) => ms > quantileSorted([...sorted], TAILS[0]!));
+  const now = median(tail.length > 0 ? tail : [...times]);
   const limit = (median([...sorted]) + now) / 2;
-  const late = all.filter(({ ms }) => ms > limit);
-  return late.length > 0 ? late : [...all];
+  const share = Math.min(0.99, all.filter(({ ms }) => ms > limit).length / all.length);
+  const usual = (sorted.length - below(sorted, limit, true) + 1) / (sorted.length + 2);
+  const scores = all.map(({ ms }) => (ms > limit ? Math.log(share / usual) : Math.log((1 - share) / (1 - usual))));
+  const stretch = strongest(scores);
+  return all.slice(stretch?.from ?? 0, (stretch?.to ?? all.length - 1) + 1).filter(({ ms }) => ms > limit);
 };
 
 /** All came later: by the rank sum, by a noticeable amount, and by more than the baseline's parts differ. */
@@ -166,11 +175,14 @@ const tailGrew = (limit: number, rare: number, before: readonly Timed[], times: 
   return now >= Math.min(TAIL_GROWS * usual, (1 + usual) / 2) && (now - usual) / error >= SIGNIFICANT;
 };
 
-const PARTS = 5;
+const MOST_PARTS = 5;
+/** Fewer in a part would make its share of late ones jump by chance. */
+const FEWEST_IN_PART = 20;
 
 /** The baseline in parts of equal number, in order of time. */
 const parts = (before: readonly Timed[]): number[][] => {
-  const size = Math.ceil(before.length / PARTS);
+  const count = Math.max(1, Math.min(MOST_PARTS, Math.floor(before.length / FEWEST_IN_PART)));
+  const size = Math.ceil(before.length / count);
   const times = before.map(({ ms }) => ms);
   return Array.from({ length: Math.ceil(times.length / size) }, (_, i) => times.slice(i * size, (i + 1) * size));
 };

@@ -8,7 +8,8 @@ import { toMs } from '../../time.ts';
 export const WORLD = 'world';
 
 /**
- * How one attempt to connect or to be answered went. Times are milliseconds after the view's origin: `t` is when it began.
+ * How one attempt to connect or to be answered went. Times are milliseconds after the view's origin: `t` is when it began,
+ * or when it was cut off, which says when the trouble began.
  * `ms` is how long the answer took, or was waited for in vain; null for connects.
  */
 export type Outcome = {
@@ -94,7 +95,8 @@ const outcomes = (items: readonly PacketItem[], origin: Nanos): Outcome[] => {
       waiting.delete(connection);
     }
     const bad = badOf(item);
-    if (bad !== undefined) found.push({ t: onset(item, origin), ms: waitOf(item), bad, item });
+    const t = bad === 'cut' ? toMs(item.at - origin) : onset(item, origin);
+    if (bad !== undefined) found.push({ t, ms: waitOf(item), bad, item });
   }
   const never = [...waiting.values()].flatMap((all) => [...all.values()]);
   const silences = [...never, ...stalled(late, origin)];

@@ -217,6 +217,7 @@ export const simulate = (played: Played): Blind<PacketItem> => {
     const cold = 1 + (warmUp - 1) * Math.exp(-(t - pod.bornMs) / 700);
     let now = workFrom(t, workMs * Math.exp(0.47 * normal()) * cold);
     for (const { to, share = 1 } of calls) {
+      if (dead(pod, now) || frozen(pod, now)) break;
       if (chance() >= share) continue;
       const answer = call(pod, to, now);
       now = answer.at;
