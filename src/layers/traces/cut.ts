@@ -103,6 +103,7 @@ const judged = (view: View, to: string, all: readonly Call[], found: Burst): Jud
     return { kind: 'absent', because: `the last spans of ${to} before that never came: its process died` };
   if (pickedOut(calls))
     return { kind: 'slow', because: 'every pod still served the others: delayed rather than cut off' };
+  if (pickedOut(calls)) return { kind: 'absent', because: 'the others were answered as ever: a part of it is gone' };
   if (ownWork(view, to, found.from, found.until).length >= 3)
     return { kind: 'blocked', because: `${to} went on with work of its own: it is cut off` };
   if (refused(bad)) return refusal(to, all, found);
@@ -140,6 +141,8 @@ const comesThroughSlowly = (view: View, calls: readonly Call[]): boolean => {
 /** What a network cuts off it cuts off whole; timeouts of some requests only are those requests' own delay. */
 const pickedOut = (calls: readonly Call[]): boolean =>
   badShare(calls) < 0.8 && !refused(calls.filter((one) => one.unanswered));
+
+const knowsPods = (calls: readonly Call[]): boolean => calls.some((one) => one.server?.pod);
 
 const LAST_SPANS_MS = 10_000;
 

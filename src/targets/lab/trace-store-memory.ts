@@ -121,7 +121,7 @@ const entry = <K, V>(map: Map<K, V>, at: K, fresh: () => V): V => {
 
 const compare = <T extends string | bigint>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 const begin = (trace: readonly StoredSpan[]): bigint =>
-  trace.reduce((min, it) => (it.start < min ? it.start : min), trace[0]!.start);
+  trace.reduce((min, it) => (compare(it.start, min) < 0 ? it.start : min), trace[0]!.start);
 
 // A search over days asks for more seconds than there are: then what is there is walked instead.
 const secondsIn = (seconds: ReadonlyMap<number, unknown>, from: bigint, until: bigint): Iterable<number> => {
