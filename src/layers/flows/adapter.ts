@@ -29,9 +29,12 @@ type Inbox = {
   greeted: boolean;
   /** How the stream ended, once it has. */
   ended: string | null;
-  /** The newest instant that the stream has come to. */
+  /** When the newest flow was seen; before the first, where the stream was asked to begin. */
   reached: Nanos;
 };
+
+type Session = { readonly client: HubbleClient; readonly inbox: Inbox };
+type Taken = { readonly items: readonly FlowItem[]; readonly troubles: readonly Trouble[] };
 
 /** What went wrong, and since when as far as Hubble says so. */
 type Trouble = { readonly why: string; readonly from: Nanos | null };
@@ -50,46 +53,51 @@ const POLL_MS = 25;
  */
 export const hubble = (options: HubbleOptions): LayerAdapter<FlowItem> => {
   const clock = options.clock ?? systemClock;
-  let client: HubbleClient | null = null;
-  let inbox: Inbox | null = null;
+  let session: Session | null = null;
   let resumeAt: Nanos | null = null;
 
-  const look = async (window: Window, signal: AbortSignal): Promise<Trouble[]> => {
-    client ??= hubbleClient(options.address, options.tls);
-    const troubles: Trouble[] = [];
-    if (!inbox) {
-      const since = resumeAt ?? window.from;
-      inbox = open(client, since, options);
-      await armed(inbox, clock, signal);
-      if (!inbox.ended) troubles.push(...(await uncovered(client, since)));
+  const connect = async (from: Nanos, signal: AbortSignal): Promise<Session> => {
+    const client = hubbleClient(options.address, options.tls);
+    const one = { client, inbox: open(client, from, options) };
+    await armed(one.inbox, clock, signal);
+    if (!one.inbox.ended) one.inbox.troubles.push(...(await uncovered(client, from)));
+    return one;
+  };
+  /** What the session has brought; one whose stream has ended is closed, and the next begins where it stopped. */
+  const take = (): Taken => {
+    if (!session) return { items: [], troubles: [] };
+    const { client, inbox } = session;
+    const taken = { items: [...inbox.flows.values()], troubles: drain(inbox) };
+    inbox.flows.clear();
+    if (inbox.ended) {
+      resumeAt = inbox.reached;
+      session = null;
+      client[Symbol.dispose]();
     }
+    return taken;
+  };
+  const catchUp = async (window: Window, signal: AbortSignal): Promise<Trouble[]> => {
+    session ??= await connect(resumeAt ?? window.from, signal);
+    const { client, inbox } = session;
     await settled(inbox, window.until, clock, signal);
-    if (!inbox.ended) troubles.push(...unreachableNodes(await client.status()));
-    return troubles;
+    return inbox.ended ? [] : unreachableNodes(await client.status());
   };
 
   return {
     layer: 'flows',
     look: async (window, signal) => {
-      const troubles = await look(window, signal).catch((error: unknown): Trouble[] => [
-        { why: oneLine(error), from: null },
-      ]);
-      const query = inbox?.query ?? queryOf(options.address, window.from);
-      troubles.push(...(inbox ? drain(inbox) : []));
-      const items = [...(inbox?.flows.values() ?? [])].sort((a, b) => Number(a.at - b.at));
-      inbox?.flows.clear();
-      if (inbox?.ended) {
-        resumeAt = inbox.reached;
-        inbox = null;
-        // A new connection does not wait out the old one's pause between attempts.
-        client?.[Symbol.dispose]();
-        client = null;
-      }
-      return { items, queries: [query], gaps: troubles.map((one) => toGap(one, query, window)) };
+      const before: Taken = session?.inbox.ended ? take() : { items: [], troubles: [] };
+      const failed = (error: unknown): Trouble[] => [{ why: oneLine(error), from: null }];
+      const troubles = await catchUp(window, signal).catch(failed);
+      const query = session?.inbox.query ?? queryOf(options.address, resumeAt ?? window.from);
+      const now = take();
+      const items = [...before.items, ...now.items].sort((a, b) => Number(a.at - b.at));
+      const gaps = [...before.troubles, ...troubles, ...now.troubles].map((one) => toGap(one, query, window));
+      return { items, queries: [query], gaps };
     },
     [Symbol.asyncDispose]: async () => {
-      inbox?.stream.cancel();
-      client?.[Symbol.dispose]();
+      session?.inbox.stream.cancel();
+      session?.client[Symbol.dispose]();
     },
   };
 };
@@ -117,11 +125,10 @@ const open = (client: HubbleClient, since: Nanos, { address, naming, capacity = 
 
 const receive = (inbox: Inbox, response: WireResponse, naming: Naming, capacity: number): void => {
   inbox.greeted = true;
-  const at = fromWireTime(response.time);
-  if (at > inbox.reached) inbox.reached = at;
   inbox.troubles.push(...troublesOf(response));
   const item = response.flow ? toItem(response.flow, naming) : null;
   if (!item) return;
+  if (item.at > inbox.reached) inbox.reached = item.at;
   if (inbox.flows.size < capacity) inbox.flows.set(item.id, item);
   else inbox.dropped += 1;
 };

@@ -61,8 +61,11 @@ export const hubbleClient = (address: string, tls: Tls | undefined): HubbleClien
 const secure = ({ ca, cert, key }: Tls) =>
   credentials.createSsl(Buffer.from(ca), key ? Buffer.from(key) : null, cert ? Buffer.from(cert) : null);
 
-const channelOptions = (tls: Tls | undefined) =>
-  tls?.serverName ? { 'grpc.ssl_target_name_override': tls.serverName } : {};
+/** A connection of its own: a shared one that failed for an earlier client waits before it tries again. */
+const channelOptions = (tls: Tls | undefined) => ({
+  'grpc.use_local_subchannel_pool': 1,
+  ...(tls?.serverName ? { 'grpc.ssl_target_name_override': tls.serverName } : {}),
+});
 
 const unreachable = (address: string, error: ServiceError): Unreachable =>
   new Unreachable(`Hubble at ${address}: ${error.details || error.message}`);

@@ -80,8 +80,8 @@ describe("the lab's observer", () => {
     const { items, gaps } = await look(adapter(observer.address, 1), { from, until });
     expect(ports(items)).toEqual([3]);
     expect(gaps.map(({ why }) => why)).toEqual([
-      expect.stringMatching(/^Hubble's ring reaches back only to /),
       expect.stringMatching(/^5 events were lost/),
+      expect.stringMatching(/^Hubble's ring reaches back only to /),
       expect.stringMatching(/^1 flows were dropped here/),
     ]);
   });
@@ -94,10 +94,11 @@ describe("the lab's observer", () => {
     await look(layer, { from, until });
     await observer[Symbol.asyncDispose]();
     const cut = await look(layer, { from: until, until: until + S });
-    expect(cut.gaps.map(({ why }) => why)).toContainEqual(expect.stringMatching(/^the flow stream was cut/));
     const again = await observe(100, Number(observer.address.split(':')[1]));
     again.observe(seen(until + 2n * S, 9));
-    expect(ports((await look(layer, { from: until + S, until: until + 2n * S })).items)).toEqual([9]);
+    const back = await look(layer, { from: until + S, until: until + 2n * S });
+    expect([...cut.gaps, ...back.gaps].map(({ why }) => why)).toContainEqual(expect.stringMatching(/stream was cut/));
+    expect(ports([...cut.items, ...back.items])).toEqual([9]);
   });
 });
 
