@@ -2,8 +2,8 @@
 import type { Edge, Topology, Trouble } from '../../model.ts';
 import type { Gone } from './pods.ts';
 import { answeredSlowdown, contribution, ownSlowdown, slowdown, standsOut, wayThere } from './shifts.ts';
-import { type Symptom, sum, within } from './symptoms.ts';
-import type { View, Views } from './views.ts';
+import { inside, type Symptom, sum, within } from './symptoms.ts';
+import type { Slice, View, Views } from './views.ts';
 
 /** All that is known when causes are sought. */
 export type Scene = {
@@ -173,13 +173,28 @@ const beyond = ({ symptoms }: Scene, { kind }: Symptom, callee: string): Trouble
 const arrived = ({ views: { server, client } }: Scene, callee: string, { stretch }: Symptom): boolean => {
   const served = server.get(callee);
   const calls = client.filter(({ peer }) => peer === callee);
-  const count = (
-    views: readonly View[],
-    slices: (view: View) => readonly View['test'][number][],
-    unanswered = false,
-  ): number => views.flatMap(slices).reduce((sum, slice) => sum + (unanswered ? slice.unanswered : slice.requests), 0);
-  const now = (view: View): readonly View['test'][number][] => view.test.slice(stretch.first, stretch.last + 1);
-  const usual = served ? count([served], ({ baseline }) => baseline) / count(calls, ({ baseline }) => baseline) : 0;
-  const made = count(calls, now);
-  return served !== undefined && count([served], now) >= usual * (made - count(calls, now, true) / 2);
+  const total = (slices: (view: View) => readonly Slice[], of: (slice: Slice) => number): number =>
+    calls.reduce((all, view) => all + rate(view, slices(view), of), 0);
+  const now = (view: View): readonly Slice[] => inside(view, stretch);
+  const made = total(now, ({ requests }) => requests);
+  const unanswered = total(now, (slice) => slice.unanswered);
+  if (!served || made === 0) return false;
+  const usual =
+    rate(served, served.baseline) /
+    total(
+      ({ baseline }) => baseline,
+      ({ requests }) => requests,
+    );
+  return rate(served, now(served)) >= usual * (made - unanswered / 2);
+};
+
+/** A count per second of all the view's pods, over the time that scrapes cover: pods are scraped at different moments. */
+const rate = (
+  view: View,
+  slices: readonly Slice[],
+  of: (slice: Slice) => number = ({ requests }) => requests,
+): number => {
+  const covered = sum(slices, (slice) => slice.covered);
+  const pods = sum(view.baseline, (slice) => slice.covered) / sum(view.baseline, ({ seconds }) => seconds);
+  return covered > 0 ? (pods * sum(slices, of)) / covered : 0;
 };

@@ -15,8 +15,9 @@ export type Gone = {
   readonly evidence: readonly string[];
 };
 
-/** A single missed scrape spans two intervals. */
+/** A missed scrape spans two intervals. Two in a row count for a pod that another one replaced, else three. */
 const MISSED = 2.5;
+const MISSED_UNREPLACED = 3.5;
 
 type Pod = { readonly key: string; readonly samples: readonly SampleItem[] };
 type Hole = { readonly from: Nanos; readonly until: Nanos };
@@ -74,8 +75,11 @@ const unseen = (
     (most, { from, until }) => largest(most, until - from),
     every,
   );
-  const least = largest(SECOND, BigInt(Math.round(MISSED * Number(every))), (usual * 3n) / 2n);
-  const hole = holes([...times, end]).find(({ from, until }) => until >= test.from && until - from >= least);
+  const long = ({ from, until }: Hole): boolean => {
+    const missed = replacement(one, pods, from) ? MISSED : MISSED_UNREPLACED;
+    return until - from >= largest(SECOND, BigInt(Math.round(missed * Number(every))), (usual * 3n) / 2n);
+  };
+  const hole = holes([...times, end]).find((it) => it.until >= test.from && long(it));
   if (!hole || hole.from < baseline.from) return null;
   const failed = one.samples.filter((item) => !alive(item) && item.at > hole.from && item.at <= hole.until);
   const next = replacement(one, pods, hole.from);
