@@ -109,9 +109,11 @@ const lostCalls = (evidence: Evidence, one: Case, lost: readonly Complaint[]): S
       ),
     );
   const kind = lostKind(evidence, one, lost, span, whole);
-  const said = lost.map(({ from, count, before, failure }) => `${from} ${count} (${before} before, ${WORDS[failure]})`);
+  const said = lost.map(
+    ({ from, count, before, failure }) => `${from} in ${count} lines (${before} before), ${WORDS[failure]}`,
+  );
   const state = whole ? 'it or one of its pods fell silent' : 'it went on logging';
-  return [suspect(one.name, kind, lost, `calls to ${one.name} went unanswered: ${said.join(', ')}; ${state}`)];
+  return [suspect(one.name, kind, lost, `calls to ${one.name} went unanswered: ${said.join('; ')}; ${state}`)];
 };
 
 const WORDS = {
@@ -128,7 +130,7 @@ const isServed = (evidence: Evidence, from: string, to: string, window: Window):
 
 const cutEdge = (to: string, from: string, lost: readonly Complaint[], others: readonly string[]): Suspect => {
   const count = lost.reduce((sum, one) => sum + one.count, 0);
-  const why = `${count} calls from ${from} to ${to} went unanswered while those of ${others.join(', ')} went on`;
+  const why = `calls from ${from} to ${to} went unanswered in ${count} lines while those of ${others.join(', ')} went on`;
   return { ...suspect(to, 'blocked', lost, why), ref: edge(from, to) };
 };
 
@@ -164,7 +166,7 @@ const wholeCaller = ({ topology }: Evidence, suspects: readonly Suspect[]): Susp
 
 const failing = (evidence: Evidence, { name }: Case, complaints: readonly Complaint[]): Suspect => {
   const all = complaints.map(
-    ({ from, count, before, failure }) => `${from} ${count} (${before} before, ${WORDS[failure]})`,
+    ({ from, count, before, failure }) => `${from} in ${count} lines (${before} before), ${WORDS[failure]}`,
   );
   const unanswered =
     complaints.every(({ failure }) => failure === 'failed') && quiet(evidence, name, spanOf(complaints));
@@ -172,7 +174,7 @@ const failing = (evidence: Evidence, { name }: Case, complaints: readonly Compla
     name,
     unanswered ? 'absent' : 'erroring',
     complaints,
-    `failures of ${name} rose, as logged by ${all.join(', ')}`,
+    `failures of ${name} rose, as logged by ${all.join('; ')}`,
   );
 };
 

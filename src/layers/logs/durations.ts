@@ -1,7 +1,7 @@
 // Numbers in a line that measure time, in milliseconds.
 import type { Parsed } from './fields.ts';
 
-/** `name` says which number of the line it is. `ms` is null-free; `unit` is false when the line does not say the unit. */
+/** `name` says which number of the line it is. `unit` is false when the line does not say the unit; then it is taken for ms. */
 export type Measured = { readonly name: string; readonly ms: number; readonly unit: boolean };
 
 const TIME_NAME =
@@ -19,7 +19,8 @@ const MILLIS: Readonly<Record<string, number>> = {
   secs: 1000,
   seconds: 1000,
 };
-const UNIT_NAME = /(?:^|[._-]|(?<=[a-z]))(ns|us|ms|millis|milliseconds|msec|seconds|secs?|(?<=_)s|Ms)$/;
+// `duration_ms`, `http.latency.seconds`, `elapsedMs`; not `status`, not `items`.
+const UNIT_NAME = /[._-](ns|us|ms|msec|millis|milliseconds|s|secs?|seconds)$|[a-z](Ns|Us|Ms|Millis|Secs?|Seconds)$/;
 const WITH_UNIT = /(?<![\w.])(\d+(?:\.\d+)?) ?(ns|us|µs|ms|msec|milliseconds|s|secs?|seconds)(?![\w])/g;
 
 /** Fields named or written as times, and times with a unit in the message. */
@@ -31,8 +32,13 @@ const ofFields = (fields: Parsed['fields']): Measured[] =>
     return measured ? [{ name: key, ...measured }] : [];
   });
 
+const unitIn = (key: string): string | undefined => {
+  const match = UNIT_NAME.exec(key);
+  return (match?.[1] ?? match?.[2])?.toLowerCase();
+};
+
 const ofNumber = (key: string, value: number): Omit<Measured, 'name'> | null => {
-  const unit = UNIT_NAME.exec(key)?.[1]?.toLowerCase();
+  const unit = unitIn(key);
   if (value < 0 || !(unit || TIME_NAME.test(key)) || /timestamp|(^|[._])(ts|time|epoch)$/i.test(key)) return null;
   return { ms: value * (unit ? MILLIS[unit]! : 1), unit: unit !== undefined };
 };

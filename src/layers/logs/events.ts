@@ -71,7 +71,7 @@ const named = (parsed: Parsed, text: string, find: Find, callees: ReadonlySet<st
 };
 
 const OUTGOING =
-  /(?:connect|connecting|dial|upstream|fetch|lookup|call(?:ing)?|request) (?:to |tcp |error|timeout|E[A-Z]+)/i;
+  /\b(?:connect|connecting|dial|upstream|fetch|lookup|call(?:ing)?|request) (?:to |tcp |error|timeout|E[A-Z]+)/i;
 
 // An outgoing connection that failed without a name can only be to the one component that is ever called.
 const implied = (failure: Failure | null, text: string, callees: ReadonlySet<string>): string | null =>
