@@ -102,8 +102,9 @@ const judged = (view: View, to: string, all: readonly Call[], found: Burst): Jud
   if (lostLastSpans(view, to, all, found))
     return { kind: 'absent', because: `the last spans of ${to} before that never came: its process died` };
   if (pickedOut(calls))
-    return { kind: 'slow', because: 'every pod still served the others: delayed rather than cut off' };
-  if (pickedOut(calls)) return { kind: 'absent', because: 'the others were answered as ever: a part of it is gone' };
+    return knowsPods(calls)
+      ? { kind: 'slow', because: 'every pod still served the others: delayed rather than cut off' }
+      : { kind: 'absent', because: 'the others were answered as ever: a part of it is gone' };
   if (ownWork(view, to, found.from, found.until).length >= 3)
     return { kind: 'blocked', because: `${to} went on with work of its own: it is cut off` };
   if (refused(bad)) return refusal(to, all, found);

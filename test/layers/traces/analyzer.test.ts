@@ -111,6 +111,16 @@ describe('what is blamed', () => {
     expect(suspects.map((one) => one.ref)).toEqual(['service:ledger']);
   });
 
+  test('one of two pods killed where spans do not name their pods', () => {
+    const { baseline, test, topology } = simulate(setup({ kind: 'kill', on: 'ledger', pods: 1, says: 'timeout' }));
+    const nameless = <T extends typeof test>(one: T): T => ({
+      ...one,
+      items: one.items.map((it) => ({ ...it, pod: null })),
+    });
+    const { suspects } = analyzeTraces({ baseline: nameless(baseline), test: nameless(test), topology });
+    expect(suspects.map((one) => `${one.ref} ${one.kind}`)).toEqual(['service:ledger absent']);
+  });
+
   test('an outage of two seconds in a minute is found', () => {
     const fault = { kind: 'kill', on: 'ledger', pods: 2, says: 'refused', fromS: FROM_S, holdS: 2 } as const;
     expect(verdict(setup(fault, { testS: 60, fault })).blames).toBe('service:ledger absent');
