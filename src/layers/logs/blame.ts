@@ -123,10 +123,12 @@ const WORDS = {
   failed: 'failed',
 } as const;
 
-/** Another caller's calls go on; where that one logs only failures, the callee's own lines must show that it serves somebody. */
+/**
+ * Another caller's calls go on. One that logs only failures, lives and does not complain is served too, if the callee works for
+ * somebody; a tenth of the usual lines shows either.
+ */
 const isServed = (evidence: Evidence, from: string, to: string, window: Window): boolean =>
-  fine(evidence, from, to, window) ??
-  ((alive(evidence, from, window) ?? 0) > 0.5 && (alive(evidence, to, window) ?? 0) > 0.25);
+  fine(evidence, from, to, window) ?? [from, to].every((name) => (alive(evidence, name, window) ?? 0) > 0.1);
 
 const cutEdge = (to: string, from: string, lost: readonly Complaint[], others: readonly string[]): Suspect => {
   const count = lost.reduce((sum, one) => sum + one.count, 0);

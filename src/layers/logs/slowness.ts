@@ -156,7 +156,9 @@ const onset = (baseline: Period, old: readonly Sample[], inside: readonly Sample
       0.99,
     ),
   );
-  const line = inside.some(({ ms }) => ms > rare) ? rare : floor;
+  const above = (limit: number): number => inside.filter(({ ms }) => ms > limit).length;
+  // Rare lines tell the onset best, unless pauses in the baseline were longer than the trouble makes most lines.
+  const line = above(rare) * 2 >= above(floor) ? rare : floor;
   const slow = inside.filter(({ ms }) => ms > line);
   const before = old.filter(({ ms }) => ms > line).map(({ at }) => at);
   const times = declumped(

@@ -82,6 +82,13 @@ describe('the one that is at fault is blamed, alone and for the right kind', () 
     ['some errors', SHOP, { do: 'errors', on: 'ledger', share: 0.5 }, {}, 'service:ledger erroring'],
     ['nothing but errors', STAR, { do: 'errors', on: 'store', share: 1 }, {}, 'service:store erroring'],
     [
+      'a rejected edge where callers log failures only',
+      STAR,
+      { do: 'reject', from: 'a1', on: 'store' },
+      { calls: 'failures' },
+      'edge:a1->store blocked',
+    ],
+    [
       'a delay where callers log failures only',
       STAR,
       { do: 'delay', from: null, on: 'store', ms: 200 },
