@@ -95,7 +95,11 @@ const failingServer = (scene: Scene, symptom: Symptom, next: Next): Cause | null
 const ownOrBelow = (scene: Scene, symptom: Symptom, next: Next): Cause | null => {
   const { service } = symptom.view;
   const callees = calleesOf(scene.topology, service);
-  if (callees.length === 0 || callsOf(scene, service).length > 0) return blame(symptom);
+  const blamed = (at?: Cause['at']): Cause | null =>
+    symptom.kind === 'slow'
+      ? ifItStandsOut(scene, slowdown(symptom.view, symptom.stretch), symptom, at)
+      : blame(symptom, at);
+  if (callees.length === 0 || callsOf(scene, service).length > 0) return blamed();
   const away = scene.gone.find((one) => callees.includes(one.service));
   if (away) return { at: { service: away.service }, trouble: 'absent', symptom };
   const same = ofViews(scene, symptom, ({ service, peer }) => peer === null && callees.includes(service), [
@@ -105,7 +109,7 @@ const ownOrBelow = (scene: Scene, symptom: Symptom, next: Next): Cause | null =>
     .flatMap((callee) => scene.views.server.get(callee) ?? [])
     .map((callee) => amount(callee, symptom));
   const explained = all.reduce((sum, one) => sum + Math.max(0, one), 0);
-  return same && explained >= amount(symptom.view, symptom) / 2 ? next(same) : blame(symptom, { below: service });
+  return same && explained >= amount(symptom.view, symptom) / 2 ? next(same) : blamed({ below: service });
 };
 
 /** The trouble of the symptom's kind and time that a server had: seconds of slowdown, or failed requests, over all its requests. */
@@ -147,11 +151,11 @@ const slowCall = (scene: Scene, symptom: Symptom, next: Next): Cause | null => {
   return server && inside > way ? next({ kind: 'slow', view: server, stretch }) : ifItStandsOut(scene, way, symptom);
 };
 
-const ifItStandsOut = ({ views }: Scene, part: number, symptom: Symptom): Cause | null => {
+const ifItStandsOut = (scene: Scene, part: number, symptom: Symptom, at?: Cause['at']): Cause | null => {
   const { view, stretch } = symptom;
-  const usual =
-    view.baseline.reduce((sum, { time }) => sum + time, 0) / view.baseline.reduce((sum, { timed }) => sum + timed, 0);
-  return part >= TENTH * usual && standsOut(part, views, stretch) ? blame(symptom) : null;
+  const usual = sum(view.baseline, ({ time }) => time) / sum(view.baseline, ({ timed }) => timed);
+  const blamed = part >= TENTH * usual && standsOut(part, view, scene.views, scene.topology, stretch);
+  return blamed ? blame(symptom, at) : null;
 };
 
 /** Suspicions in words of the model: what an unanswered call means is told apart by whether the calls arrived. */

@@ -1,5 +1,6 @@
 // By how much a request got slower, and in which part of its way: in a service itself, or before it.
-import { medianSorted } from 'simple-statistics';
+import { median } from 'simple-statistics';
+import type { Topology } from '../../model.ts';
 import type { Stretch } from './scan.ts';
 import { sum, within } from './symptoms.ts';
 import type { Slice, View, Views } from './views.ts';
@@ -45,16 +46,36 @@ export const wayThere = (call: View, server: View | undefined, stretch: Stretch)
 /** A whole machine that is busy slows every part a little; a fault is one part that stands out among the others. */
 const STANDS_OUT = 3;
 
-/** Whether `part` seconds stand out among all services' own slowdowns and all ways between them. */
-export const standsOut = (part: number, { server, client }: Views, stretch: Stretch): boolean => {
-  const own = [...server.values()].map((view) =>
-    ownSlowdown(
-      view,
-      client.filter(({ service }) => service === view.service),
-      stretch,
-    ),
-  );
-  const ways = client.map((call) => wayThere(call, server.get(call.peer!), stretch));
-  const parts = [...own, ...ways].map((one) => Math.max(0, one)).sort((a, b) => a - b);
-  return parts.length < 3 || part >= STANDS_OUT * medianSorted(parts);
+/**
+ * Whether `part` seconds of this view stand out among the others of its kind: a service's own slowdown among the other services',
+ * a way's among the ways to other callees.
+ */
+export const standsOut = (part: number, view: View, views: Views, topology: Topology, stretch: Stretch): boolean => {
+  const services = [...views.server.values()].filter(({ service }) => service !== view.service);
+  const own = services.map((one) => unexplained(one, views, topology, stretch));
+  const ways = views.client
+    .filter(({ peer }) => peer !== view.peer)
+    .map((call) => wayThere(call, views.server.get(call.peer!), stretch));
+  const others = view.peer !== null && ways.length > 0 ? ways : own;
+  return others.length === 0 || part >= STANDS_OUT * Math.max(0, median(others));
 };
+
+/** A service's slowdown less that of what it calls: by its own measure of the calls, or else by what the callees say. */
+const unexplained = (server: View, views: Views, { edges }: Topology, stretch: Stretch): number => {
+  const calls = views.client.filter(({ service }) => service === server.service);
+  if (calls.length > 0) return ownSlowdown(server, calls, stretch);
+  const callees = edges.filter(({ from }) => from === server.service).flatMap(({ to }) => views.server.get(to) ?? []);
+  const total = callees.reduce(
+    (sum, callee) => sum + Math.max(0, slowdown(callee, stretch)) * share(callee, server, stretch),
+    0,
+  );
+  return slowdown(server, stretch) - total;
+};
+
+/** Requests to the callee for each one to its caller; more than one's own, where the callee has other callers too. */
+const share = (callee: View, caller: View, stretch: Stretch): number =>
+  sum(within(callee, stretch), ({ timed }) => timed) /
+  Math.max(
+    1,
+    sum(within(caller, stretch), ({ timed }) => timed),
+  );

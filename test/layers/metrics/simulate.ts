@@ -228,18 +228,36 @@ const scrapes = (world: World, draw: Draw, pods: Pod[], events: Event[], end: nu
     const offset = draw() * world.scrape;
     const times: number[] = [];
     for (let time = offset; time < end; time += world.scrape) times.push(time + (draw() < 0.05 ? 0.01 * draw() : 0));
+    const tallies = new Map<string | null, Tally>();
+    let next = 0;
+    let renewed = false;
     return times.flatMap((time) => {
       const missed = draw() < 0.004 || pod.pauses.some((one) => time > one.from && time < one.until - 0.25);
+      const reborn = down?.kind === 'kill' && time >= down.until;
+      const since = reborn ? down.until : -100;
+      if (reborn && !renewed) tallies.clear();
+      renewed = reborn;
+      for (; next < own.length && own[next]!.at <= time; next++)
+        if (own[next]!.at > since) count(tallies, own[next]!, world.limits);
       if (down && during(down, time))
         return down.kind === 'freeze' ? [upSample(pod.service, pod.name, number, time, 0)] : [];
       if (missed) return [upSample(pod.service, pod.name, number, time, 0)];
-      const reborn = down?.kind === 'kill' && time >= down.until;
       const name = reborn ? `${pod.name}-again` : pod.name;
-      const since = reborn ? down.until : -100;
-      const counted = own.filter((event) => event.at <= time && event.at > since);
-      return exposed(world, pod.service, name, number, time, since, counted);
+      return exposed(world, pod.service, name, number, time, since, tallies);
     });
   });
+
+/** What a pod's counters say of its requests, or of its calls to one peer. */
+type Tally = { readonly byStatus: Map<string, { count: number; sum: number }>; readonly upTo: number[] };
+
+const count = (tallies: Map<string | null, Tally>, { peer, status, ms }: Event, limits: readonly number[]): void => {
+  const tally = tallies.get(peer) ?? { byStatus: new Map(), upTo: [...limits, 0].map(() => 0) };
+  tallies.set(peer, tally);
+  const before = tally.byStatus.get(status) ?? { count: 0, sum: 0 };
+  tally.byStatus.set(status, { count: before.count + 1, sum: before.sum + ms });
+  const first = limits.findIndex((limit) => ms <= limit);
+  for (let i = first < 0 ? limits.length : first; i <= limits.length; i++) tally.upTo[i]!++;
+};
 
 const upSample = (service: string, pod: string, target: number, time: number, value: number): SampleItem =>
   sample({ metric: 'up', service, pod, peer: null, status: null, le: null }, target, time, value);
@@ -257,33 +275,23 @@ const exposed = (
   target: number,
   time: number,
   since: number,
-  counted: readonly Event[],
+  tallies: ReadonlyMap<string | null, Tally>,
 ): SampleItem[] => {
   const one = (metric: SampleItem['metric'], value: number, more: Partial<Kind> = {}): SampleItem =>
     sample({ metric, service, pod, peer: null, status: null, le: null, ...more }, target, time, value);
-  const views = Map.groupBy(counted, ({ peer }) => peer);
   return [
     one('up', 1),
     one('started', START + since),
-    ...[...views].flatMap(([peer, calls]) => {
+    ...[...tallies].flatMap(([peer, { byStatus, upTo }]) => {
       const [requests, duration] =
         peer === null ? (['requests', 'duration'] as const) : (['clientRequests', 'clientDuration'] as const);
-      const sorted = calls.map(({ ms }) => ms).sort((a, b) => a - b);
-      let below = 0;
       return [
-        ...[...Map.groupBy(calls, ({ status }) => status)].flatMap(([status, those]) => [
-          one(requests, those.length, { peer, status }),
-          one(`${duration}Count`, those.length, { peer, status }),
-          one(
-            `${duration}Sum`,
-            those.reduce((sum, { ms }) => sum + ms, 0),
-            { peer, status },
-          ),
+        ...[...byStatus].flatMap(([status, { count: times, sum }]) => [
+          one(requests, times, { peer, status }),
+          one(`${duration}Count`, times, { peer, status }),
+          one(`${duration}Sum`, sum, { peer, status }),
         ]),
-        ...[...world.limits, Number.POSITIVE_INFINITY].map((limit) => {
-          while (below < sorted.length && sorted[below]! <= limit) below++;
-          return one(`${duration}Bucket`, below, { peer, le: `${limit}` });
-        }),
+        ...upTo.map((below, i) => one(`${duration}Bucket`, below, { peer, le: `${world.limits[i] ?? 'Infinity'}` })),
       ];
     }),
   ];
