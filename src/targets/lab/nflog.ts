@@ -61,20 +61,19 @@ export const startNflog = async ({ tcpdump, group, onFlow, onLost }: NflogOption
 const BATCH = 65_535;
 
 const listening = async (running: Running): Promise<void> => {
-  const died = running.ended.then((how) => {
-    throw new Unreachable(
-      `flows: tcpdump ended with ${how}: ${running.complaint().replace(/\s*\n\s*/g, '; ') || 'no message'}`,
-    );
-  });
-  const armed = until('flows: tcpdump', () => running.complaint().includes('listening on') || null, {
-    forMs: 5000,
-    everyMs: 20,
-  });
-  died.catch(() => {});
-  await Promise.race([armed, died]).catch(async (error: unknown) => {
+  const { child, complaint } = running;
+  const state = (): 'armed' | 'ended' | null => {
+    if (complaint().includes('listening on')) return 'armed';
+    return child.exitCode !== null || child.signalCode !== null ? 'ended' : null;
+  };
+  const reached = await until('flows: tcpdump', state, { forMs: 5000, everyMs: 20 }).catch(async (error: unknown) => {
     await running.stop('SIGKILL');
     throw error;
   });
+  if (reached === 'armed') return;
+  const how = await running.ended;
+  const words = complaint().replace(/\s*\n\s*/g, '; ') || 'no message';
+  throw new Unreachable(`flows: tcpdump ended with ${how}: ${words}`);
 };
 
 /** The count in tcpdump's closing words, `3 packets dropped by kernel`; 0 when it said none. */

@@ -85,7 +85,7 @@ const SHOP: Record<string, Part> = {
 };
 
 const observed = (options: Partial<Simulation>) => {
-  const it = simulate({ parts: SHOP, entry: 'gateway', rate: 20, seed: 1, l7: true, pausesEveryMs: 5000, ...options });
+  const it = simulate({ parts: SHOP, entry: 'gateway', rate: 15, seed: 1, l7: true, pausesEveryMs: 5000, ...options });
   const part = (window: typeof it.test) => ({
     window,
     items: it.flows.filter((one) => one.at >= window.from && one.at < window.until),
@@ -105,6 +105,8 @@ const FAULTS: [string, Fault][] = [
   ['service:gateway blocked', { kind: 'drop', to: 'gateway', shown: true }],
   ['edge:engine->store blocked', { kind: 'drop', to: 'store', from: 'engine', shown: true }],
   ['edge:risk->quotes blocked', { kind: 'drop', to: 'quotes', from: 'risk', shown: false }],
+  // Scrapes of quotes are still answered: it is not gone.
+  ['service:quotes blocked', { kind: 'drop', to: 'quotes', shown: false }],
   ['service:risk blocked', { kind: 'isolate', to: 'risk' }],
   ['service:store absent', { kind: 'freeze', to: 'store' }],
   ['service:orders absent', { kind: 'freeze', to: 'orders', pod: 0 }],
