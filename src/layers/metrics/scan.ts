@@ -12,20 +12,28 @@ export type Stretch = {
   readonly strength: number;
 };
 
+/** What is counted: the least log-likelihood ratio to believe in, and how many hits of a stretch need no fault. */
+export type Rule = {
+  readonly critical: number;
+  readonly stalled: (trials: number, seconds: number) => number;
+};
+
 /**
- * A log-likelihood ratio of 16 is p = 8e-9 for one stretch (chi-squared, one degree of freedom, one side). A run tries some
- * 1e5 stretches, limits and views, most of them dependent: less than one false alarm in a thousand runs.
+ * Requests. A log-likelihood ratio of 16 is p = 8e-9 for one stretch (chi-squared, one degree of freedom, one side). A run
+ * tries some 1e5 stretches, limits and views, most of them dependent: less than one false alarm in a thousand runs. No fault is needed
+ * for the requests that arrive while a process stands still (a garbage collection, a busy machine): 0.7 s in any stretch
+ * and a twentieth of its time besides.
  */
-const CRITICAL = 16;
+export const REQUESTS: Rule = {
+  critical: 16,
+  stalled: (trials, seconds) => trials * Math.min(1, 0.05 + 0.7 / seconds),
+};
+
+/** Bins. There are few of them, so fewer stretches are tried: p = 5e-7 for one. A stall makes two of them hits. */
+export const BINS: Rule = { critical: 12, stalled: () => 1 };
 
 /** The test's stretch must stand out this many times as much as the baseline's own worst one does. */
 const BEYOND_BASELINE = 2;
-
-/**
- * The hits that no fault is needed for: those that arrive while a process stands still (a garbage collection, a busy
- * machine), 0.7 s in any stretch and a twentieth of its time besides.
- */
-const stalled = (trials: number, seconds: number): number => trials * Math.min(1, 0.05 + 0.7 / seconds);
 
 const likelihood = (hits: number, trials: number): number => {
   const term = (count: number): number => (count <= 0 ? 0 : count * Math.log(count / trials));
@@ -47,6 +55,7 @@ const total = (bins: readonly Bin[]): { hits: number; trials: number } => ({
 const worst = (
   bins: readonly Bin[],
   reference: (hits: number, trials: number) => { hits: number; trials: number },
+  { stalled }: Rule,
 ): Stretch | null => {
   let best: Stretch | null = null;
   for (let first = 0; first < bins.length; first++) {
@@ -70,12 +79,12 @@ const worst = (
  * log-likelihood ratio over all contiguous stretches, as in Kulldorff, "A spatial scan statistic", 1997 (Bernoulli model), made
  * harder by what stalls explain and by the baseline's own worst stretch.
  */
-export const excess = (baseline: readonly Bin[], test: readonly Bin[]): Stretch | null => {
+export const excess = (baseline: readonly Bin[], test: readonly Bin[], rule: Rule): Stretch | null => {
   const known = total(baseline);
   if (known.trials <= 0) return null;
-  const found = worst(test, () => known);
-  if (!found || found.strength < CRITICAL) return null;
-  const own = worst(baseline, (hits, trials) => ({ hits: known.hits - hits, trials: known.trials - trials }));
+  const found = worst(test, () => known, rule);
+  if (!found || found.strength < rule.critical) return null;
+  const own = worst(baseline, (hits, trials) => ({ hits: known.hits - hits, trials: known.trials - trials }), rule);
   return found.strength > BEYOND_BASELINE * (own?.strength ?? 0) ? found : null;
 };
 

@@ -61,21 +61,25 @@ export const standsOut = (part: number, view: View, views: Views, topology: Topo
 };
 
 /** A service's slowdown less that of what it calls: by its own measure of the calls, or else by what the callees say. */
-const unexplained = (server: View, views: Views, { edges }: Topology, stretch: Stretch): number => {
+const unexplained = (server: View, views: Views, topology: Topology, stretch: Stretch): number => {
   const calls = views.client.filter(({ service }) => service === server.service);
-  if (calls.length > 0) return ownSlowdown(server, calls, stretch);
-  const callees = edges.filter(({ from }) => from === server.service).flatMap(({ to }) => views.server.get(to) ?? []);
-  const total = callees.reduce(
-    (sum, callee) => sum + Math.max(0, slowdown(callee, stretch)) * share(callee, server, stretch),
-    0,
-  );
-  return slowdown(server, stretch) - total;
+  return calls.length > 0
+    ? ownSlowdown(server, calls, stretch)
+    : slowdown(server, stretch) - believed(server, views, topology, stretch);
 };
 
-/** Requests to the callee for each one to its caller; more than one's own, where the callee has other callers too. */
-const share = (callee: View, caller: View, stretch: Stretch): number =>
-  sum(within(callee, stretch), ({ timed }) => timed) /
-  Math.max(
-    1,
-    sum(within(caller, stretch), ({ timed }) => timed),
-  );
+/**
+ * What callees add to a request of a service that does not measure its calls, in seconds, as if each callee's requests came from all
+ * of its callers alike.
+ */
+export const believed = (caller: View, { server }: Views, { edges }: Topology, stretch: Stretch): number => {
+  const served = (name: string): number => {
+    const view = server.get(name);
+    return view ? sum(within(view, stretch), ({ timed }) => timed) : 0;
+  };
+  const callees = edges.filter(({ from }) => from === caller.service).flatMap(({ to }) => server.get(to) ?? []);
+  return callees.reduce((total, callee) => {
+    const callers = edges.filter(({ to }) => to === callee.service).reduce((all, { from }) => all + served(from), 0);
+    return total + (callers > 0 ? (Math.max(0, slowdown(callee, stretch)) * served(callee.service)) / callers : 0);
+  }, 0);
+};

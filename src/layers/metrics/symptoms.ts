@@ -1,6 +1,6 @@
 // Symptoms: what is wrong with one view, before anybody is blamed for it.
 import { medianSorted, quantileSorted } from 'simple-statistics';
-import { type Bin, excess, type Stretch, silence } from './scan.ts';
+import { BINS, type Bin, excess, REQUESTS, type Stretch, silence } from './scan.ts';
 import type { Slice, View } from './views.ts';
 
 /** unanswered: calls without an answer; erroring: answered with errors; slow; silent: hardly any requests. */
@@ -25,7 +25,7 @@ export const symptoms = (view: View): Symptom[] => {
 const counted = ({ baseline, test }: View, hits: (slice: Slice) => number): Stretch | null => {
   const bins = (slices: readonly Slice[]): Bin[] =>
     slices.map((slice) => ({ hits: hits(slice), trials: slice.requests, seconds: slice.seconds }));
-  return excess(bins(baseline), bins(test));
+  return excess(bins(baseline), bins(test), REQUESTS);
 };
 
 const quiet = ({ baseline, test }: View): Stretch | null => {
@@ -48,26 +48,32 @@ export const strongest = (stretches: readonly (Stretch | null)[]): Stretch | nul
 const byBucket = ({ baseline, test }: View, limit: string): Stretch | null => {
   const bins = (slices: readonly Slice[]): Bin[] =>
     slices.map(({ over, bucketed, seconds }) => ({ hits: over.get(limit) ?? 0, trials: bucketed, seconds }));
-  return excess(bins(baseline), bins(test));
+  return excess(bins(baseline), bins(test), REQUESTS);
 };
 
-/** A bin is high above the baseline's usual means; a stall makes a bin or two high, so most of five must be. */
+/** A stall makes a bin or two high, so most of five must be. */
 const FEW = 5;
 const MOST = 0.8;
+/** How far above the baseline's middle a bin's mean is high, in its deviations. */
+const HEIGHTS = [1, 2, 3];
 
-const byMeans = ({ baseline, test }: View): Stretch | null => {
-  const means = baseline.flatMap(meanOf).sort((a, b) => a - b);
+const byMeans = (view: View): Stretch | null => {
+  const means = view.baseline.flatMap(meanOf).sort((a, b) => a - b);
   if (means.length < FEW) return null;
   const middle = medianSorted(means);
-  // Three deviations of a normal distribution, measured by the upper quartile so that outliers don't count; a tenth at least.
-  const high = middle + Math.max(0.1 * middle, (3 * (quantileSorted(means, 0.75) - middle)) / 0.6745);
+  // The deviation of a normal distribution with this upper quartile, which outliers don't move.
+  const deviation = (quantileSorted(means, 0.75) - middle) / 0.6745;
+  return strongest(HEIGHTS.map((height) => above(view, middle + Math.max(0.1 * middle, height * deviation))));
+};
+
+const above = ({ baseline, test }: View, limit: number): Stretch | null => {
   const bins = (slices: readonly Slice[]): Bin[] =>
     slices.map((slice) => ({
-      hits: meanOf(slice).filter((mean) => mean > high).length,
+      hits: meanOf(slice).filter((mean) => mean > limit).length,
       trials: meanOf(slice).length,
       seconds: slice.seconds,
     }));
-  const found = excess(bins(baseline), bins(test));
+  const found = excess(bins(baseline), bins(test), BINS);
   const many = found ? bins(test.slice(found.first, found.last + 1)).filter(({ trials }) => trials > 0).length : 0;
   return found && many >= FEW && found.share >= MOST ? found : null;
 };

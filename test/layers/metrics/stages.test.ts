@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { gone } from '../../../src/layers/metrics/pods.ts';
 import { rises } from '../../../src/layers/metrics/rises.ts';
-import { type Bin, excess, silence } from '../../../src/layers/metrics/scan.ts';
+import { type Bin, excess as excessBy, REQUESTS, silence } from '../../../src/layers/metrics/scan.ts';
 import { outcome } from '../../../src/layers/metrics/views.ts';
 import type { Blind, SampleItem } from '../../../src/model.ts';
 import { SECOND } from '../../../src/time.ts';
@@ -99,6 +99,8 @@ describe('a pod is gone', () => {
     expect(gone(blind(...dark('cart-1'), ...dark('cart-2')))).toEqual([]);
   });
 });
+
+const excess = (baseline: readonly Bin[], test: readonly Bin[]) => excessBy(baseline, test, REQUESTS);
 
 describe('excess', () => {
   const bins = (count: number, hits: number, trials: number): Bin[] =>
