@@ -64,11 +64,12 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   const until = phase(plotted, 'baseline');
   const baseline = { from: startAt + fromMs(until.from), until: startAt + fromMs(until.until) };
   const unsteady = (): string | null => steadiness(records, baseline, plotted.steadyState);
+  let ended = false;
   try {
-    await run({ plan: plotted, target, facts, traffic: trafficOf(plotted, target.clientUrl), history, onRecord, signal, startAt, unsteady });
+    ended = await run({ plan: plotted, target, facts, traffic: trafficOf(plotted, target.clientUrl), history, onRecord, signal, startAt, unsteady });
   } finally {
     await new Promise((resolve) => ledger.end(resolve));
-    if (!signal.aborted) await watching.finish();
+    if (!signal.aborted) await watching.finish(ended);
     const counts = await watching.stopCapture();
     if (counts) await history.append({ type: 'capture', ...counts });
   }
@@ -90,8 +91,9 @@ const watch = async ({ platform, folder, backends, on }: DrillSettings, plotted:
   let stopped: Promise<{ captured: number; droppedByKernel: number }> | null = null;
   const stopCapture = () => (stopped ??= capture.stop());
   return {
-    finish: async (): Promise<void> => {
-      await systemClock.sleepUntil(startAt + fromMs(phase(plotted, 'gather').until));
+    /** Waits for what is still on its way, unless there is nothing to wait for. */
+    finish: async (wait: boolean): Promise<void> => {
+      if (wait) await systemClock.sleepUntil(startAt + fromMs(phase(plotted, 'gather').until));
       ending.abort();
       await looking;
       await gathering.gather({ from: startAt, until: systemClock.now() });

@@ -32,8 +32,11 @@ const WITNESS = { forMs: 8000, everyMs: 250 };
 /** Healing is tried for this long, whatever else has run out. */
 const HEAL = { forMs: 90_000, everyMs: 1000 };
 
-/** Resolves when traffic has ended and the fault is undone. Throws StillBroken when it could not be undone. */
-export const run = async (settings: RunSettings): Promise<void> => {
+/**
+ * Resolves when traffic has ended and the fault is undone: true when the plan was carried out to its end. Throws StillBroken
+ * when the fault could not be undone.
+ */
+export const run = async (settings: RunSettings): Promise<boolean> => {
   const { target, traffic, startAt, signal, onRecord, history } = settings;
   const ending = new AbortController();
   const stopped = AbortSignal.any([signal, ending.signal]);
@@ -42,12 +45,14 @@ export const run = async (settings: RunSettings): Promise<void> => {
   })();
   sending.catch(() => undefined);
   try {
-    await phases(settings);
-    await sending;
+    const whole = await phases(settings);
+    if (whole) await sending;
+    return whole;
   } catch (error) {
     if (error instanceof StillBroken) throw error;
     if (!signal.aborted) throw error;
     await history.append({ type: 'aborted', why: oneLine(signal.reason) });
+    return false;
   } finally {
     ending.abort();
     await sending.catch(() => undefined);
@@ -55,7 +60,8 @@ export const run = async (settings: RunSettings): Promise<void> => {
   }
 };
 
-const phases = async (settings: RunSettings): Promise<void> => {
+/** False when nothing was broken, because the platform was not well or the target refused: there is nothing to wait for. */
+const phases = async (settings: RunSettings): Promise<boolean> => {
   const { plan, history, startAt, signal, unsteady } = settings;
   const clock = settings.clock ?? systemClock;
   const enter = async (name: PhaseName): Promise<void> => {
@@ -66,23 +72,28 @@ const phases = async (settings: RunSettings): Promise<void> => {
   await enter('baseline');
   await enter('quiet');
   const why = unsteady();
-  if (why) return history.append({ type: 'not-injected', why });
+  if (why) {
+    await history.append({ type: 'not-injected', why });
+    return false;
+  }
   await enter('hold');
-  await hold(settings, clock);
+  if (!(await hold(settings, clock))) return false;
   await enter('recovery');
   await clock.sleepUntil(startAt + fromMs(phase(plan, 'recovery').until), signal);
+  return true;
 };
 
-const hold = async (settings: RunSettings, clock: Clock): Promise<void> => {
+const hold = async (settings: RunSettings, clock: Clock): Promise<boolean> => {
   const { plan, history, startAt, signal } = settings;
   const injected = await inject(settings);
-  if (!injected) return;
+  if (!injected) return false;
   try {
     await bearWitness(history, 'injection', () => injected.witness(), signal);
     await clock.sleepUntil(startAt + fromMs(phase(plan, 'hold').until), signal);
   } finally {
     await heal(history, injected, plan);
   }
+  return true;
 };
 
 /** Null when the target refused: then nothing was done, and the history says why. */

@@ -79,6 +79,7 @@ const up = async (config: LabConfig): Promise<InsideEndpoints> => {
     timing: config.timing,
     seed: config.seed,
     folder: `${PRIVATE}/pods`,
+    compileCache: config.compileCache,
     discovery: `http://${NODE_IP}:${discovery.port}`,
     otlp: `http://${NODE_IP}:${config.otlp ? PORTS.hostOtlp : PORTS.otlp}`,
     listener: listener(config, net, { flows, logs, discovery }, standing, () => pods),

@@ -10,6 +10,7 @@ import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
 import { type Running, start } from '../../process.ts';
 import { program } from '../../programs.ts';
+import { cacheFolder } from '../../tools/cache.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import type { TrafficPlan } from '../../traffic/plan.ts';
 import type { Endpoints, Facts, Pod, Target, Timing } from '../target.ts';
@@ -81,7 +82,7 @@ export const startLab = async (options: LabOptions): Promise<Lab> => {
   };
   try {
     const { platform, seed, tools, otlp } = options;
-    const there = await inside.up({ platform, seed, tools, sockets, otlp, lokiPush: null, timing: TIMING });
+    const there = await inside.up({ platform, seed, tools, sockets, otlp, lokiPush: null, compileCache: join(cacheFolder(globalThis.process.env), 'compiled'), timing: TIMING });
     const at = await publish(there, options.ports, `${sockets}/in.sock`, servers);
     return lab(options.platform, at, inside, runs, process, dispose);
   } catch (error) {

@@ -1,5 +1,6 @@
 // The lab's network: one namespace a pod, each with a cable to the node, which routes between them. Nothing is bridged, so
 // that every packet from pod to pod passes the kernel's forward hook, where policies act and flows are seen.
+import { mkdir, writeFile } from 'node:fs/promises';
 import { run } from '../../process.ts';
 import type { ToolPath } from './config.ts';
 
@@ -38,7 +39,8 @@ export const network = async (
     const argv: [string, ...string[]] = id ? [...within(id), tools.nft.path, '-f', '-'] : [tools.nft.path, '-f', '-'];
     await run({ name: 'nft', argv, env: tools.nft.env }, commands);
   };
-  await run({ name: 'mount', argv: ['mkdir', '-p', '/run/netns'] });
+  await mkdir('/run/netns', { recursive: true });
+  await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
   await ip(`link set lo up\naddr add ${NODE_IP}/32 dev lo\n`);
   await nft(nodeRules(components));
   return {
@@ -101,7 +103,7 @@ export const balance = (ips: readonly string[], port: number): string => {
 delete table ip firedrill_entry
 table ip firedrill_entry {
   chain output {
-    type nat hook output priority dstnat;
+    type nat hook output priority -100;
     ip daddr ${ENTRY_IP} tcp dport ${port} ${to}
   }
 }

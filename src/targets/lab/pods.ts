@@ -2,6 +2,7 @@
 // uid and address, and tells whoever listens who is there.
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { request } from 'undici';
 import { Unreachable } from '../../errors.ts';
 import type { Address } from '../../naming.ts';
 import type { Platform } from '../../platform.ts';
@@ -40,13 +41,14 @@ type Setting = {
   readonly timing: LabTiming;
   readonly seed: number;
   readonly folder: string;
+  readonly compileCache: string;
   readonly discovery: string;
   readonly otlp: string;
   readonly listener: Listener;
 };
 
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
-const READY = { forMs: 15_000, everyMs: 20 };
+const READY = { forMs: 60_000, everyMs: 20 };
 
 /** Five characters that tell pods of one component apart, as ReplicaSets give them. */
 const suffix = (uid: string): string =>
@@ -152,6 +154,7 @@ const answers = async (running: Running, pod: LabPod): Promise<true | null> => {
     throw new Unreachable(
       `pod ${pod.name} ended while starting: ${running.complaint() || `exit code ${running.child.exitCode}`}`,
     );
-  const response = await fetch(`http://${pod.ip}:${pod.port}/health/ready`, { signal: AbortSignal.timeout(1000) });
-  return response.ok ? true : null;
+  const response = await request(`http://${pod.ip}:${pod.port}/health/ready`, { signal: AbortSignal.timeout(1000), reset: true });
+  await response.body.dump();
+  return response.statusCode === 200 ? true : null;
 };

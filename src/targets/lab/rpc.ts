@@ -42,7 +42,7 @@ export const caller = <M extends Methods>(
     const call = open.get(message.id);
     open.delete(message.id);
     if ('failed' in message) call?.reject(new Unreachable(message.failed));
-    else if ('result' in message) call?.resolve(message.result);
+    else call?.resolve('result' in message ? message.result : undefined);
   });
   const fail = (): void => {
     for (const call of open.values()) call.reject(new Unreachable(`the lab ended: ${epitaph() || 'no message'}`));

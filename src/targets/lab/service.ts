@@ -1,9 +1,7 @@
 // Plays one pod of any component of any platform: `node service.ts <config.json>`.
-import { enableCompileCache } from 'node:module';
 import { oneLine } from '../../errors.ts';
 
 // Before anything heavy is imported: ten pods start at once on two cores, and compiling is most of a start.
-enableCompileCache();
 
 const main = async (file: string | undefined): Promise<void> => {
   const { readConfig } = await import('./service/config.ts');
