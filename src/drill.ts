@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { adapters, questions } from './adapters.ts';
 import { evidence, type Look } from './evidence.ts';
 import { type Entry, openHistory } from './history.ts';
+import { type LayerName, LAYERS } from './model.ts';
 import { naming } from './naming.ts';
 import type { Platform } from './platform.ts';
 import { type Plan, phase, plan, trafficOf } from './plan.ts';
@@ -82,7 +83,8 @@ const watch = async ({ platform, folder, backends, on }: DrillSettings, plotted:
   const endpoints: Endpoints = { ...target.endpoints, ...backends };
   const names = naming(facts.topology.components, () => target.addresses());
   const layers = adapters({ endpoints, webhook: target.webhook, capture: file, naming: names, platform });
-  const gathering = evidence(layers, questions(plotted.also, endpoints), join(folder, FILES.evidence), on.look);
+  const lateMs = Object.fromEntries(LAYERS.map((layer) => [layer, plotted.deadlines[layer].ms])) as Record<LayerName, number>;
+  const gathering = evidence(layers, questions(plotted.also, endpoints), lateMs, join(folder, FILES.evidence), on.look);
   const ending = new AbortController();
   // Addresses of pods that come up meanwhile must be known when their packets are read.
   const refresh = setInterval(() => void target.pods().catch(() => undefined), 1000);
@@ -96,7 +98,7 @@ const watch = async ({ platform, folder, backends, on }: DrillSettings, plotted:
       if (wait) await systemClock.sleepUntil(startAt + fromMs(phase(plotted, 'gather').until));
       ending.abort();
       await looking;
-      await gathering.gather({ from: startAt, until: systemClock.now() });
+      await gathering.gather();
     },
     stopCapture: () => stopCapture().catch(() => null),
     [Symbol.asyncDispose]: async (): Promise<void> => {

@@ -35,17 +35,25 @@ export type Evidence = {
 export type Gathering = {
   /** Asks every layer every `everyMs` from now on, until `signal` aborts. */
   watch(from: Nanos, everyMs: number, signal: AbortSignal): Promise<void>;
-  /** One last look at the whole window. */
-  gather(window: Window): Promise<void>;
+  /** One last look at what may have come late. */
+  gather(): Promise<void>;
 };
 
-/** Spans and lines of the last moments may still be on their way: each look goes back this far behind the last. */
-const OVERLAP_MS = 4000;
 const LOOK_TIMEOUT_MS = 8000;
 
 type Question = { readonly expectation: number; readonly query: string; ask(at: Nanos): Promise<number | null> };
 
-export const evidence = (adapters: readonly LayerAdapter[], questions: readonly Question[], file: string, onLook: (look: Look) => void = () => undefined): Gathering => {
+/**
+ * `lateMs`: how late a layer may show a thing. What happened just before a look may still be on its way, so each look goes
+ * back that far behind the one before. Everything goes to `file`, a line each.
+ */
+export const evidence = (
+  adapters: readonly LayerAdapter[],
+  questions: readonly Question[],
+  lateMs: Readonly<Record<LayerName, number>>,
+  file: string,
+  onLook: (look: Look) => void = () => undefined,
+): Gathering => {
   const seen = new Map<LayerName, Set<string>>(adapters.map(({ layer }) => [layer, new Set()]));
   const numbers = new Map<LayerName, number>();
   let writing: Promise<void> = Promise.resolve();
@@ -78,23 +86,23 @@ export const evidence = (adapters: readonly LayerAdapter[], questions: readonly 
     await write([{ t: 'asked', ...asked }]);
   };
 
-  const follow = async (adapter: LayerAdapter, from: Nanos, everyMs: number, signal: AbortSignal): Promise<void> => {
-    let since = from;
-    const once = async (): Promise<void> => {
-      const until = systemClock.now();
-      await look(adapter, { from: since, until });
-      since = max(from, until - fromMs(OVERLAP_MS));
-    };
-    await during(once, { forMs: FOREVER_MS, everyMs, signal });
+  const begins = new Map<LayerName, Nanos>();
+  const next = async (adapter: LayerAdapter, from: Nanos): Promise<void> => {
+    const until = systemClock.now();
+    await look(adapter, { from: max(from, begins.get(adapter.layer) ?? from), until });
+    begins.set(adapter.layer, until - fromMs(lateMs[adapter.layer]));
   };
+  let start = 0n;
 
   return {
     watch: async (from, everyMs, signal) => {
-      const asking = questions.map((question) => during(() => put(question), { forMs: FOREVER_MS, everyMs, signal }));
-      await Promise.all([...adapters.map((adapter) => follow(adapter, from, everyMs, signal)), ...asking]);
+      start = from;
+      const polling = { forMs: FOREVER_MS, everyMs, signal };
+      const asking = questions.map((question) => during(() => put(question), polling));
+      await Promise.all([...adapters.map((adapter) => during(() => next(adapter, from), polling)), ...asking]);
     },
-    gather: async (window) => {
-      await Promise.all(adapters.map((adapter) => look(adapter, window)));
+    gather: async () => {
+      await Promise.all(adapters.map((adapter) => next(adapter, start)));
       await writing;
     },
   };

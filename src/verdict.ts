@@ -166,17 +166,29 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
   const last = judge(end, Number.POSITIVE_INFINITY);
   const looks = evidence.looks.filter((look) => look.layer === layer);
   const judged = looks.filter((look) => look.asked > (times.injected ?? quiet.until) && look.asked < end + fromMs(5000));
-  const grades = judged.map((look) => ({ look, grade: judge(min(end, look.asked - settle(plan, layer)), look.n).grade }));
-  const bracket = (wanted: Grade): Bracket | null => (times.injected && gradeAtLeast(last.grade, wanted) ? bracketOf(looks, grades, wanted, times.injected) : null);
+  const grades = times.injected && plan.truth.on ? climb(judged, last.grade, (look) => judge(min(end, look.asked - settle(plan, layer)), look.n).grade) : [];
+  const bracket = (wanted: Grade): Bracket | null => (grades.length > 0 && times.injected && gradeAtLeast(last.grade, wanted) ? bracketOf(looks, grades, wanted, times.injected) : null);
   return {
     grade: last.grade,
     wanted: plan.demands[layer] ?? null,
-    timeToDetect: plan.truth.on ? bracket('noticed') : null,
-    timeToLocate: plan.truth.on ? bracket('located') : null,
+    timeToDetect: bracket('noticed'),
+    timeToLocate: bracket('located'),
     suspects: last.finding.suspects.map((suspect) => ({ ...suspect, score: round(suspect.score), since: iso(suspect.since) })),
     why: last.finding.why,
     items: { baseline: within(items, baseline).length, test: within(items, { from: quiet.from, until: end }).length },
   };
+};
+
+/** Grades look after look, up to the first that locates what the last grade says can be located: later ones tell nothing new. */
+const climb = (looks: readonly Look[], last: Grade, gradeOf: (look: Look) => Grade): { look: Look; grade: Grade }[] => {
+  const enough: Grade = gradeAtLeast(last, 'located') ? 'located' : 'noticed';
+  const grades: { look: Look; grade: Grade }[] = [];
+  for (const look of gradeAtLeast(last, 'noticed') ? looks : []) {
+    const one = { look, grade: gradeOf(look) };
+    grades.push(one);
+    if (gradeAtLeast(one.grade, enough)) break;
+  }
+  return grades;
 };
 
 const within = <I extends Item>(items: readonly I[], window: Window): I[] =>

@@ -7,7 +7,7 @@ import { LAYERS } from '../model.ts';
 import { toMs } from '../time.ts';
 import type { Stored, Verdict } from '../verdict.ts';
 import { alertCharts } from './page/alerts.ts';
-import { blamedRefs, type Chart } from './page/chart.ts';
+import { type Chart, rolesOf } from './page/chart.ts';
 import { clientCharts } from './page/client.ts';
 import { type Figure, figureData, figureMarkup, figures, marksOf, NO_MARKS } from './page/figure.ts';
 import { flowCharts } from './page/flows.ts';
@@ -39,13 +39,13 @@ const layerFigures = (stored: Stored, verdict: Verdict, timeline: Timeline, laye
   figures(layer, layerCharts(stored, verdict, timeline, layer), marksOf(timeline, verdict.layers[layer]));
 
 const layerCharts = ({ evidence, plan }: Stored, verdict: Verdict, timeline: Timeline, layer: LayerName): Chart[] => {
-  const blamed = blamedRefs(verdict.layers[layer].suspects, verdict, plan.topology.components);
+  const roles = rolesOf(verdict.layers[layer].suspects, verdict, plan.topology.components);
   const items = <I extends Item>() => (evidence.items.get(layer) ?? []) as readonly (I & { readonly seen: number })[];
   switch (layer) {
     case 'traces':
-      return traceCharts(timeline, items<SpanItem>(), blamed);
+      return traceCharts(timeline, items<SpanItem>(), roles);
     case 'metrics':
-      return metricCharts(timeline, items<SampleItem>(), plan.topology, blamed);
+      return metricCharts(timeline, items<SampleItem>(), plan.topology, roles);
     case 'alerts':
       return alertCharts(
         timeline,
@@ -53,18 +53,18 @@ const layerCharts = ({ evidence, plan }: Stored, verdict: Verdict, timeline: Tim
         evidence.looks.filter((look) => look.layer === layer),
       );
     case 'logs':
-      return logCharts(timeline, items<LogItem>(), blamed);
+      return logCharts(timeline, items<LogItem>(), roles);
     case 'flows':
-      return flowCharts(timeline, items<FlowItem>(), plan.topology, blamed);
+      return flowCharts(timeline, items<FlowItem>(), plan.topology, roles);
     case 'packets':
-      return packetCharts(timeline, items<PacketItem>(), blamed);
+      return packetCharts(timeline, items<PacketItem>(), roles);
   }
 };
 
 const bandLegend = ({ bands }: Timeline): Markup => h`
 <p class="bands">All pictures share one axis, seconds after the start of traffic: ${bands.map(
   ({ name, from, until }) =>
-    h`<span><i class="swatch band-${name}" aria-hidden="true"></i>${name} ${from.toFixed(0)}–${until.toFixed(0)} s</span> `,
+    h`<span><i class="swatch band-${name}" aria-hidden="true"></i>${name} ${from.toFixed(1)}–${until.toFixed(1)} s</span> `,
 )}</p>`;
 
 const dataOf = ({ start, width, bins, bands }: Timeline, all: readonly Figure[]): object => ({

@@ -40,7 +40,7 @@ const rowOf = (
 ): SpanRow => {
   const end = timeline.bins * timeline.width;
   const times = (state: AlertItem['state']): number[] =>
-    items.filter((item) => item.state === state).map(({ at }) => Math.max(0, secondsIn(timeline, at)));
+    items.filter((item) => item.state === state).map(({ at }) => secondsIn(timeline, at));
   const resolved = items.filter(({ state }) => state === 'resolved').map(({ seen }) => answered.get(seen) ?? end);
   const until = Math.max(...(resolved.length > 0 ? resolved : [end]));
   const pending = Math.min(...times('pending'));

@@ -1,7 +1,8 @@
 // A picture as data: what the page's script draws, and what the table beside it says in numbers.
-import { ends, type Ref, type Suspect } from '../../model.ts';
+import { ends, type Ref, type Suspect, service } from '../../model.ts';
+import { naming } from '../../naming.ts';
 import type { Verdict } from '../../verdict.ts';
-import { mostChanged, type Named, type Series } from './series.ts';
+import { mostChanged, type Named, type Role, type Roles, type Series } from './series.ts';
 import type { Timeline } from './timeline.ts';
 
 export type Unit = '/s' | '%' | 'ms' | 'pods';
@@ -34,37 +35,44 @@ export type SpanChart = {
 
 export type Chart = LineChart | SpanChart;
 
+const MOST_BLAMED = 3;
+
 /** A chart of the most changed series, or nothing when there is no series at all. */
 export const chart = (
   timeline: Timeline,
   about: Pick<LineChart, 'title' | 'says' | 'unit'>,
   all: Named,
-  blamed: ReadonlySet<string>,
+  roles: Roles,
 ): LineChart[] => {
-  const { shown, omitted } = mostChanged(timeline, all, blamed);
+  const { shown, omitted } = mostChanged(timeline, all, roles);
   return shown.length > 0 ? [{ kind: 'lines', ...about, series: shown, omitted }] : [];
 };
 
-/** What a layer's pictures must show: whom it blames, where the fault was, and the two ends of either, when it is an edge. */
-export const blamedRefs = (
+/** Whom a layer's pictures must show: whom it blames, where the fault was, and the two ends of either, when it is an edge. */
+export const rolesOf = (
   suspects: readonly Pick<Suspect, 'ref'>[],
-  { groundTruth: { on } }: Verdict,
+  { groundTruth: { on } }: Pick<Verdict, 'groundTruth'>,
   components: readonly string[],
-): ReadonlySet<string> => {
-  const refs = [...suspects.slice(0, 3).map(({ ref }) => ref), ...(on ? [on] : [])];
-  return new Set(refs.flatMap((ref) => [ref, ...ofPod(ref, components), ...ofEdge(ref)]));
+): Roles => {
+  const blamed = suspects.slice(0, MOST_BLAMED).map(({ ref }) => ofPod(ref, components) ?? ref);
+  const near = [...blamed, ...(on ? [on] : [])].flatMap(ofEdge);
+  return new Map<string, Role>([
+    ...near.map((ref) => [ref, 'near'] as const),
+    ...blamed.map((ref) => [ref, 'blamed'] as const),
+    ...(on ? [[on, blamed.includes(on) ? 'broken and blamed' : 'broken'] as const] : []),
+  ]);
 };
 
-const ofEdge = (ref: Ref): string[] => {
+const ofEdge = (ref: Ref): Ref[] => {
   const edge = ends(ref);
-  return edge ? [`service:${edge.from}`, `service:${edge.to}`] : [];
+  return edge ? [service(edge.from), service(edge.to)] : [];
 };
 
-const ofPod = (ref: Ref, components: readonly string[]): string[] => {
-  const name = ref.startsWith('pod:') ? ref.slice('pod:'.length) : null;
-  const owners = components.filter((one) => name === one || name?.startsWith(`${one}-`));
-  const longest = owners.sort((a, b) => b.length - a.length)[0];
-  return longest ? [`service:${longest}`] : [];
+/** The component that a pod belongs to; null for what is no pod. */
+const ofPod = (ref: Ref, components: readonly string[]): Ref | null => {
+  if (!ref.startsWith('pod:')) return null;
+  const name = naming(components, () => new Map()).component(ref.slice('pod:'.length));
+  return name ? service(name) : null;
 };
 
 /** `order-service`, `a → b`: a Ref as a reader wants it. */
@@ -74,6 +82,6 @@ export const shortName = (name: string): string => name.replace(/^(service|edge|
 export const amount = (value: number | null, unit: Unit): string => {
   if (value === null) return '–';
   const number = unit === '%' ? value * 100 : value;
-  const digits = number === 0 || number >= 100 ? 0 : number >= 10 ? 1 : 2;
+  const digits = Number.isInteger(number) || number >= 100 ? 0 : number >= 10 ? 1 : 2;
   return `${number.toFixed(digits)} ${unit}`;
 };

@@ -14,7 +14,7 @@ export const clientCharts = (timeline: Timeline, ledger: readonly LedgerRecord[]
     .map((record) => ({ ...record, at: fromIso(record.intended) }));
   const outcomes = { title: 'Requests by outcome', says: 'By the time when each was due.', unit: '/s' } as const;
   return [
-    ...chart(timeline, outcomes, rates(timeline, intended, outcome), new Set()),
+    ...chart(timeline, outcomes, rates(timeline, intended, outcome), new Map()),
     ...latency(timeline, intended.filter(measured)),
     ...lateness(timeline, intended),
   ];

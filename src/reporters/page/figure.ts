@@ -3,6 +3,7 @@ import { fromIso, toMs } from '../../time.ts';
 import type { LayerVerdict } from '../../verdict.ts';
 import { amount, type Chart, type LineChart, type SpanChart, shortName } from './chart.ts';
 import { h, type Markup } from './markup.ts';
+import type { Role } from './series.ts';
 import { secondsIn, type Timeline } from './timeline.ts';
 
 /** What a layer says of time, to be marked in its pictures; seconds after the start of traffic. */
@@ -47,22 +48,34 @@ const seriesTable = ({ title, unit, series }: LineChart, id: string): Markup => 
 <table class="series"><caption class="hidden">${title}: means before and during the fault</caption>
 <thead><tr><th scope="col">series</th><th scope="col">baseline</th><th scope="col">fault</th><th scope="col" class="live">at cursor</th></tr></thead>
 <tbody>${series.map(
-  ({ name, blamed, before, during }, n) => h`
-<tr><th scope="row"><i class="swatch s${n % 8}" aria-hidden="true"></i>${shortName(name)}${blamed ? h` <span class="mark">blamed</span>` : null}</th>
+  ({ name, role, before, during }, n) => h`
+<tr><th scope="row"><i class="swatch ${colour(role, n)}" aria-hidden="true"></i>${shortName(name)}${marked(role) ? h` <span class="mark">${role}</span>` : null}</th>
 <td>${amount(before, unit)}</td><td>${amount(during, unit)}</td><td class="live" data-live="${id}/${n}"></td></tr>`,
 )}</tbody></table>`;
+
+const marked = (role: Role | null): boolean => role !== null && role !== 'near';
+/** Name of the page's colour: that of trouble is for the broken and the blamed alone. */
+const colour = (role: Role | null, n: number): string => (marked(role) ? 'bad' : `s${n % 8}`);
 
 const alertTable = ({ rows }: SpanChart): Markup => h`
 <table class="series"><caption class="hidden">Alerts, with the seconds after the start of traffic</caption>
 <thead><tr><th scope="col">alert</th><th scope="col">state</th><th scope="col">shown by</th></tr></thead>
 <tbody>${rows.map(
   ({ name, spans, source }) => h`
-<tr><th scope="row">${name}</th><td>${spans.map(({ state, from }) => `${state} from ${from.toFixed(1)} s`).join(', ')}</td><td>${source}</td></tr>`,
+<tr><th scope="row">${name}</th><td>${spans.map(since).join(', ')}</td><td>${source}</td></tr>`,
 )}</tbody></table>`;
+
+const since = ({ state, from }: Span): string =>
+  from < 0 ? `${state} since before the start` : `${state} from ${from.toFixed(1)} s`;
 
 /** What the page's script needs to draw it; short names, for it is repeated a lot. */
 export const figureData = ({ id, chart, marks }: Figure): object => {
   if (chart.kind === 'spans') return { id, kind: chart.kind, rows: chart.rows, marks };
-  const series = chart.series.map(({ name, values, blamed }) => ({ name: shortName(name), values, blamed }));
+  const series = chart.series.map(({ name, values, role }, n) => ({
+    name: shortName(name),
+    values,
+    colour: colour(role, n),
+    bold: marked(role),
+  }));
   return { id, kind: chart.kind, unit: chart.unit, series, marks };
 };

@@ -1,19 +1,19 @@
 // What flows show: which connections' packets were forwarded, dropped or answered with a reset, by who called whom.
 import { type Edge, edge, type FlowItem, type Topology } from '../../model.ts';
 import { type Chart, chart } from './chart.ts';
-import { rates } from './series.ts';
+import { type Roles, rates } from './series.ts';
 import type { Timeline } from './timeline.ts';
 
 export const flowCharts = (
   timeline: Timeline,
   flows: readonly FlowItem[],
   { edges }: Topology,
-  blamed: ReadonlySet<string>,
+  roles: Roles,
 ): Chart[] => {
   const known = new Set(edges.map(({ from, to }) => edge(from, to)));
   const by = (flow: FlowItem): string => wayOf(flow, known);
   const drawn = (title: string, says: string, some: readonly FlowItem[]): Chart[] =>
-    chart(timeline, { title, says, unit: '/s' }, rates(timeline, some, by), blamed);
+    chart(timeline, { title, says, unit: '/s' }, rates(timeline, some, by), roles);
   return [
     ...drawn('Dropped', 'Packets that the network turned away.', flows.filter(dropped)),
     ...drawn(

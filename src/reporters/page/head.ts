@@ -42,10 +42,11 @@ const period = (from: string, until: string | null): string =>
     : `${from.slice(0, 10)} from ${clock(from)} UTC on`;
 
 const matrix = (verdict: Verdict): Markup => h`
-<div class="scroll"><table class="matrix">
+<div class="scroll" tabindex="0"><table class="matrix">
 <thead><tr><th scope="col">layer</th><th scope="col">grade</th>${STEPS.map((step) => h`<th scope="col">${step}</th>`)}
 <th scope="col">detected in</th><th scope="col">wanted</th><th scope="col">blames</th></tr></thead>
-<tbody>${LAYERS.map((layer) => row(verdict, layer))}</tbody></table></div>`;
+<tbody>${LAYERS.map((layer) => row(verdict, layer))}</tbody></table></div>
+<p class="note">The ladder: silent, noticed, located, explained. A ring marks the grade that the scenario asks for.</p>`;
 
 const row = (verdict: Verdict, layer: LayerName): Markup => {
   const it = verdict.layers[layer];

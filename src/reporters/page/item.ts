@@ -30,13 +30,10 @@ const span = ({ service, pod, kind, name, peer, durationMs, error, status, messa
   );
 
 const sample = ({ metric, service, pod, peer, status, le, value }: SampleItem): string =>
-  listed(
-    `${pod ?? service}: ${metric}`,
-    peer && `to ${peer}`,
-    status && `status ${status}`,
-    le && `at most ${le} s`,
-    `= ${value}`,
-  );
+  [
+    listed(`${pod ?? service}: ${metric}`, peer && `to ${peer}`, status && `status ${status}`, le && `at most ${le} s`),
+    `= ${Number(value.toPrecision(6))}`,
+  ].join(' ');
 
 const alert = ({ name, state, labels, annotations, source }: AlertItem): string =>
   listed(`${name} ${state}`, `in ${source}`, pairs(labels), annotations.summary ?? annotations.description);

@@ -11,7 +11,7 @@ import { itemWords } from './item.ts';
 import { h, type Markup } from './markup.ts';
 
 const MOST_SUSPECTS = 5;
-const MOST_ITEMS = 8;
+const MOST_ITEMS = 10;
 const MOST_LOOKS = 12;
 const MOST_QUERIES = 30;
 
@@ -76,7 +76,7 @@ const when = ({ groundTruth: { from } }: Verdict, at: string): string => {
 };
 
 const evidenceTable = (verdict: Verdict, layer: LayerName, items: readonly Seen[], looks: readonly Look[]): Markup => h`
-<div class="scroll"><table class="evidence"><thead><tr><th scope="col">time, UTC</th><th scope="col">what ${layer} showed</th><th scope="col">first shown by</th></tr></thead>
+<div class="scroll" tabindex="0"><table class="evidence"><thead><tr><th scope="col">time, UTC</th><th scope="col">what ${layer} showed</th><th scope="col">first shown by</th></tr></thead>
 <tbody>${items.map(
   (item) => h`
 <tr><td class="number" title="${when(verdict, iso(item.at))}">${clock(iso(item.at))}</td><td class="says">${itemWords(layer, item)}</td><td>${lookLink(layer, item.seen, looks)}</td></tr>`,

@@ -2,10 +2,10 @@
 
 import { type Rise, rises, spacing } from '../../layers/metrics/rises.ts';
 import { outcome } from '../../layers/metrics/views.ts';
-import { edge, type Nanos, type SampleItem, service, type Topology } from '../../model.ts';
+import { edge, type Nanos, type SampleItem, service, type Topology, type Window } from '../../model.ts';
 import { SECOND } from '../../time.ts';
 import { type Chart, chart, type Unit } from './chart.ts';
-import type { Named } from './series.ts';
+import type { Named, Roles } from './series.ts';
 import { secondsIn, type Timeline } from './timeline.ts';
 
 type Key = (item: SampleItem) => string | null;
@@ -14,12 +14,12 @@ export const metricCharts = (
   timeline: Timeline,
   samples: readonly SampleItem[],
   topology: Topology,
-  blamed: ReadonlySet<string>,
+  roles: Roles,
 ): Chart[] => {
   const items = samples.filter(({ value }) => Number.isFinite(value)).sort((a, b) => (a.at < b.at ? -1 : 1));
   const all = risesOf(timeline, items, topology);
   const drawn = (title: string, says: string, unit: Unit, named: Named): Chart[] =>
-    chart(timeline, { title, says, unit }, named, blamed);
+    chart(timeline, { title, says, unit }, named, roles);
   return [
     ...drawn('Requests', 'Served, by service.', '/s', spread(timeline, all, of('requests', byService))),
     ...drawn(
@@ -45,20 +45,26 @@ export const metricCharts = (
   ];
 };
 
+/** A rise over more than three scrapes says that something rose, but not when: it is left out. */
+const MOST_SCRAPES = 3n;
+
 const risesOf = (
   { start, baseline, bins, width }: Timeline,
   items: readonly SampleItem[],
   topology: Topology,
 ): Rise[] => {
   const end = start + BigInt(bins * width) * SECOND;
-  const before = { from: start, until: baseline.until };
-  const after = { from: baseline.until, until: end };
-  const within = ({ from, until }: typeof before) => items.filter(({ at }) => at >= from && at < until);
-  return rises({
-    baseline: { window: before, items: within(before) },
-    test: { window: after, items: within(after) },
+  const within = (window: Window) => ({
+    window,
+    items: items.filter(({ at }) => at >= window.from && at < window.until),
+  });
+  const all = rises({
+    baseline: within({ from: start, until: baseline.until }),
+    test: within({ from: baseline.until, until: end }),
     topology,
   });
+  const every = spacing(items);
+  return all.filter(({ from, at }) => at - from <= MOST_SCRAPES * every);
 };
 
 const byService: Key = (item) => service(item.service);

@@ -13,7 +13,7 @@
   const amount = (value, unit) => {
     if (value === null || value === undefined) return '–';
     const number = unit === '%' ? value * 100 : value;
-    const digits = number === 0 || Math.abs(number) >= 100 ? 0 : Math.abs(number) >= 10 ? 1 : 2;
+    const digits = Number.isInteger(number) || Math.abs(number) >= 100 ? 0 : Math.abs(number) >= 10 ? 1 : 2;
     return `${number.toFixed(digits)} ${unit}`;
   };
   const tick = (value, unit) => String(Number((unit === '%' ? value * 100 : value).toPrecision(3)));
@@ -30,6 +30,8 @@
     ctx.clip();
     ctx.scale(ratio, ratio);
     ctx.font = FONT;
+    ctx.textAlign = 'left';
+    ctx.textBaseline = 'alphabetic';
     const x = (seconds) => plot.valToPos(seconds, 'x', true) / ratio;
     draw(ctx, x, {
       top: bbox.top / ratio,
@@ -75,7 +77,7 @@
 
   const drawSpans = (plot, rows) =>
     inPlot(plot, (ctx, x, { top }) => {
-      const fill = { pending: colour('s3'), firing: colour('s0'), suppressed: colour('s7') };
+      const fill = { pending: colour('odd'), firing: colour('bad'), suppressed: colour('soft') };
       rows.forEach(({ name, spans }, n) => {
         const y = top + 16 + n * ROW;
         for (const { from, until, state } of spans) {
@@ -111,7 +113,7 @@
 
   const lines = ({ id, unit, series, marks }, width) => ({
     ...common(width, HEIGHT),
-    scales: { ...common(width, HEIGHT).scales, y: { range: (_, __, max) => [0, max > 0 ? max * 1.12 : 1] } },
+    scales: { ...common(width, HEIGHT).scales, y: { range: (_, __, max) => [0, max > 0 ? max * 1.2 : 1] } },
     axes: [
       xAxis,
       axis({
@@ -124,12 +126,14 @@
     ],
     series: [
       {},
-      ...series.map(({ name, blamed }, n) => ({
+      ...series.map(({ name, colour: key, bold }, n) => ({
         label: name,
-        stroke: () => colour(`s${n % 8}`),
-        width: blamed ? 2.5 : 1.5,
+        stroke: () => colour(key),
+        width: bold ? 2.5 : 1.5,
         // Colour is not all that tells lines apart.
         dash: [[], [6, 3], [2, 3], [8, 3, 2, 3]][n % 4],
+        // How many pods are up is a whole number at any time.
+        ...(unit === 'pods' ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
         points: { size: 4 },
         spanGaps: false,
       })),
@@ -196,8 +200,7 @@
   };
 
   const unfold = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const folded = target?.closest('details');
+    const folded = document.getElementById(decodeURIComponent(location.hash.slice(1)))?.closest('details');
     if (folded) folded.open = true;
   };
   addEventListener('hashchange', unfold);

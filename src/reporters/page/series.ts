@@ -8,10 +8,15 @@ export type Values = readonly (number | null)[];
 /** Series by what they are about: a Ref, or any other name. */
 export type Named = ReadonlyMap<string, Values>;
 
+/** Why a series matters whatever it shows: the fault was there, the layer blames it, or it is an end of such an edge. */
+export type Role = 'broken and blamed' | 'broken' | 'blamed' | 'near';
+/** By name of series. */
+export type Roles = ReadonlyMap<string, Role>;
+
 export type Series = {
   readonly name: string;
   readonly values: Values;
-  readonly blamed: boolean;
+  readonly role: Role | null;
   /** Means of the baseline and of the time of the fault; null where there is no value. */
   readonly before: number | null;
   readonly during: number | null;
@@ -58,29 +63,31 @@ export const quantiles = <T extends Timed>(
   q: number,
 ): Named => reduced(binned(timeline, items, key), (each) => (each.length > 0 ? quantile(each.map(value), q) : null));
 
-export const SHOWN = 8;
+const SHOWN = 8;
+
+const RANKS: readonly (Role | null)[] = ['broken and blamed', 'blamed', 'broken', 'near', null];
 
 /**
  * The series that changed most between the baseline and the time of the fault, by the difference of their means, a missing mean
- * counting as 0; those that are `blamed` are always among them. At most `most`, unless more are blamed.
+ * counting as 0; those that have a role come first and are always among them. Eight, unless more have a role.
  */
 export const mostChanged = (
   timeline: Timeline,
   all: Named,
-  blamed: ReadonlySet<string>,
-  most = SHOWN,
+  roles: Roles,
 ): { readonly shown: readonly Series[]; readonly omitted: number } => {
-  const series = [...all].map(([name, values]) => described(timeline, name, values, blamed.has(name)));
+  const series = [...all].map(([name, values]) => described(timeline, name, values, roles.get(name)));
   const change = ({ before, during }: Series): number => Math.abs((during ?? 0) - (before ?? 0));
-  series.sort((a, b) => Number(b.blamed) - Number(a.blamed) || change(b) - change(a) || (a.name < b.name ? -1 : 1));
-  const shown = series.filter((one, n) => one.blamed || n < most);
+  const rank = ({ role }: Series): number => RANKS.indexOf(role);
+  series.sort((a, b) => rank(a) - rank(b) || change(b) - change(a) || (a.name < b.name ? -1 : 1));
+  const shown = series.filter(({ role }, n) => role !== null || n < SHOWN);
   return { shown, omitted: series.length - shown.length };
 };
 
-export const described = (timeline: Timeline, name: string, values: Values, blamed = false): Series => ({
+export const described = (timeline: Timeline, name: string, values: Values, role: Role | null = null): Series => ({
   name,
   values: values.map(short),
-  blamed,
+  role,
   before: meanIn(timeline, values, timeline.baseline),
   during: meanIn(timeline, values, timeline.during),
 });

@@ -18,7 +18,7 @@ export const tail = (verdict: Verdict, plan: Plan): Markup => h`
 
 const expectations = ({ expectations: all }: Verdict): Markup => {
   if (all.length === 0) return h`<p class="note">The scenario has none beyond the grades.</p>`;
-  return h`<div class="scroll"><table><thead><tr><th scope="col">holds</th><th scope="col">expectation</th><th scope="col">why</th><th scope="col">evidence</th></tr></thead>
+  return h`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">holds</th><th scope="col">expectation</th><th scope="col">why</th><th scope="col">evidence</th></tr></thead>
 <tbody>${all.map(
     ({ says, holds, why, evidence }) => h`
 <tr><td class="${holds ? 'yes' : 'miss'}">${holds === null ? 'unknown' : holds ? 'yes' : 'no'}</td><td class="says">${says}</td><td>${why}</td><td class="says">${evidence.join('\n')}</td></tr>`,
@@ -29,7 +29,7 @@ const gaps = ({ gaps: all }: Verdict): Markup => {
   const groups = gapGroups(all);
   if (groups.length === 0) return h`<p class="note">None: every question was answered.</p>`;
   return h`<p>Questions that got no answer. That is never the same as “nothing there”.</p>
-<div class="scroll"><table><thead><tr><th scope="col">layer</th><th scope="col">times</th><th scope="col">about, UTC</th><th scope="col">why</th><th scope="col">a query of them</th></tr></thead>
+<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">layer</th><th scope="col">times</th><th scope="col">about, UTC</th><th scope="col">why</th><th scope="col">a query of them</th></tr></thead>
 <tbody>${groups.slice(0, MOST_GAPS).map(
     ({ layer, count, from, until, why, query }) => h`
 <tr><th scope="row">${layer}</th><td class="number">${count}</td><td class="number">${clock(from)} – ${clock(until)}</td><td class="says">${why}</td><td class="says"><code>${query}</code></td></tr>`,

@@ -1,20 +1,20 @@
 // What traces show: errors and durations of what services served and of what they called.
 import { edge, type SpanItem, service } from '../../model.ts';
 import { type Chart, chart } from './chart.ts';
-import { quantiles, shares } from './series.ts';
+import { quantiles, type Roles, shares } from './series.ts';
 import type { Timeline } from './timeline.ts';
 
-export const traceCharts = (timeline: Timeline, spans: readonly SpanItem[], blamed: ReadonlySet<string>): Chart[] => {
+export const traceCharts = (timeline: Timeline, spans: readonly SpanItem[], roles: Roles): Chart[] => {
   const failing = (title: string, says: string, key: (span: SpanItem) => string | null): Chart[] =>
     chart(
       timeline,
       { title, says, unit: '%' },
       shares(timeline, spans, key, ({ error }) => error),
-      blamed,
+      roles,
     );
   const slow = (title: string, says: string, key: (span: SpanItem) => string | null): Chart[] => {
     const p95 = quantiles(timeline, spans, key, ({ durationMs }) => durationMs, 0.95);
-    return chart(timeline, { title, says, unit: 'ms' }, p95, blamed);
+    return chart(timeline, { title, says, unit: 'ms' }, p95, roles);
   };
   return [
     ...failing('Failed calls', 'Share of client spans with an error, by who called whom.', called),
