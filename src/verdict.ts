@@ -131,7 +131,8 @@ const timesOf = ({ history, ledger }: Stored): Times => {
     return found ? fromIso(found.at) : null;
   };
   const start = at('phase') ?? (ledger[0] ? fromIso(ledger[0].intended) : 0n);
-  return { start, injected: at('injected') ? at('injecting') : null, healing: at('healing'), healed: at('healed') };
+  // The act begins with its intent; before that there may be probes of how things were.
+  return { start, injected: at('injected') ? (at('intent') ?? at('injecting')) : null, healing: at('healing'), healed: at('healed') };
 };
 
 const phaseWindow = (plan: Plan, times: Times, name: Parameters<typeof phase>[1]): Window => {
@@ -153,6 +154,9 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
   const quiet = phaseWindow(plan, times, 'quiet');
   const end = (times.healed ?? times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + fromMs(plan.deadlines[layer].ms);
   const items = evidence.items.get(layer) ?? [];
+  const looks = evidence.looks.filter((look) => look.layer === layer);
+  // No alert is what a healthy alerting layer shows; no span, sample, line, flow or packet is what a dead one does.
+  const heard = looks.some((look) => look.gaps === 0);
   const judge = (until: Nanos, byLook: number): { finding: Finding; grade: Grade } => {
     const seen = items.filter((item) => item.seen <= byLook);
     const input = {
@@ -161,10 +165,10 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
       topology: plan.topology,
     };
     const finding = analyzers[layer](input as never);
-    return { finding, grade: grade(finding, input.baseline.items.length + input.test.items.length, plan, times) };
+    const data = input.baseline.items.length + input.test.items.length > 0 || (layer === 'alerts' && heard);
+    return { finding, grade: grade(finding, data, plan, times) };
   };
   const last = judge(end, Number.POSITIVE_INFINITY);
-  const looks = evidence.looks.filter((look) => look.layer === layer);
   const judged = looks.filter((look) => look.asked > (times.injected ?? quiet.until) && look.asked < end + fromMs(5000));
   const grades = times.injected && plan.truth.on ? climb(judged, last.grade, (look) => judge(min(end, look.asked - settle(plan, layer)), look.n).grade) : [];
   const bracket = (wanted: Grade): Bracket | null => (grades.length > 0 && times.injected && gradeAtLeast(last.grade, wanted) ? bracketOf(looks, grades, wanted, times.injected) : null);
@@ -208,8 +212,8 @@ const ALREADY_MS = 1500;
 
 const afterInjection = (suspect: Suspect, times: Times): boolean => times.injected === null || suspect.since >= times.injected - fromMs(ALREADY_MS);
 
-const grade = (finding: Finding, items: number, plan: Plan, times: Times): Grade => {
-  if (items === 0) return 'blind';
+const grade = (finding: Finding, data: boolean, plan: Plan, times: Times): Grade => {
+  if (!data) return 'blind';
   const suspects = finding.suspects.filter((suspect) => afterInjection(suspect, times));
   const top = suspects[0];
   if (!top) return 'silent';

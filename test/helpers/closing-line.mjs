@@ -10,6 +10,7 @@ export default class ClosingLine {
   onRunComplete(_contexts, all) {
     const failed = all.numFailedTests + all.numRuntimeErrorTestSuites;
     const skipped = all.numPendingTests + all.numTodoTests;
-    process.stdout.write(`\n${all.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`);
+    // At exit: Jest's own summary comes after every reporter's last word.
+    process.once('exit', () => process.stdout.write(`\n${all.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`));
   }
 }
