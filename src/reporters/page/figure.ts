@@ -1,7 +1,7 @@
 // A chart's place on the page: title, canvas, and its numbers as a table that is legend and text alternative at once.
 import { fromIso, toMs } from '../../time.ts';
 import type { LayerVerdict } from '../../verdict.ts';
-import { amount, type Chart, type LineChart, type SpanChart, shortName } from './chart.ts';
+import { amount, type Chart, type LineChart, type Span, type SpanChart, shortName } from './chart.ts';
 import { h, type Markup } from './markup.ts';
 import type { Role } from './series.ts';
 import { secondsIn, type Timeline } from './timeline.ts';

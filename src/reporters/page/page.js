@@ -6,6 +6,7 @@
   const HEIGHT = 190;
   const ROW = 26;
   const GUTTER = 58;
+  const LABEL = 16;
   const FONT = '11px system-ui, sans-serif';
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -120,7 +121,7 @@
         size: GUTTER,
         values: (_, splits) => splits.map((value) => tick(value, unit)),
         label: unit,
-        labelSize: 16,
+        labelSize: LABEL,
         labelFont: FONT,
       }),
     ],
@@ -148,7 +149,7 @@
   const spans = ({ rows, marks }, width) => ({
     ...common(width, 60 + rows.length * ROW),
     scales: { ...common(width, HEIGHT).scales, y: { range: [0, 1] } },
-    axes: [xAxis, axis({ size: GUTTER, values: () => [], grid: { show: false }, ticks: { show: false } })],
+    axes: [xAxis, axis({ size: GUTTER + LABEL, values: () => [], grid: { show: false }, ticks: { show: false } })],
     series: [{}, { points: { show: false } }],
     hooks: { drawClear: [drawBands], draw: [(plot) => drawSpans(plot, rows), (plot) => drawMarks(plot, marks)] },
   });
