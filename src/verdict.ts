@@ -148,11 +148,17 @@ const phaseWindow = (plan: Plan, times: Times, name: Parameters<typeof phase>[1]
  */
 const settle = (plan: Plan, layer: LayerName): Nanos => (layer === 'alerts' || layer === 'metrics' ? 0n : fromMs(plan.deadlines[layer].ms - 500));
 
+/**
+ * Healing cuts connections of its own, which is not what is judged: evidence ends where healing begins. Only what the layer
+ * itself dates late, a scrape of the last counts, an alert that was still waiting, is taken from after it.
+ */
+const tail = (plan: Plan, layer: LayerName): Nanos => (layer === 'alerts' || layer === 'metrics' ? fromMs(plan.deadlines[layer].ms) : 0n);
+
 const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdict => {
   const { plan, evidence } = stored;
   const baseline = phaseWindow(plan, times, 'baseline');
   const quiet = phaseWindow(plan, times, 'quiet');
-  const end = (times.healed ?? times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + fromMs(plan.deadlines[layer].ms);
+  const end = (times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + tail(plan, layer);
   const items = evidence.items.get(layer) ?? [];
   const looks = evidence.looks.filter((look) => look.layer === layer);
   // No alert is what a healthy alerting layer shows; no span, sample, line, flow or packet is what a dead one does.
