@@ -25,7 +25,7 @@ import { headline } from './words.ts';
 /** The whole page. Everything that came from outside (log lines, labels, error texts) is escaped. */
 export const html = async (stored: Stored, verdict: Verdict): Promise<string> => {
   const { style, script } = await assets();
-  const timeline = timelineOf(stored);
+  const timeline = timelineOf(stored, verdict.groundTruth);
   const client = figures('client', clientCharts(timeline, stored.ledger), NO_MARKS);
   const layers = LAYERS.map((layer) => layerFigures(stored, verdict, timeline, layer));
   const body = h`${head(verdict, stored.plan)}${layerLinks(verdict)}

@@ -1,9 +1,8 @@
 // The time that all pictures share: one axis of equal bins from the start of traffic on, and what happened when.
-import type { Entry } from '../../history.ts';
 import type { Nanos, Window } from '../../model.ts';
 import { type PhaseName, phase } from '../../plan.ts';
 import { fromIso, fromMs, toMs } from '../../time.ts';
-import type { Stored } from '../../verdict.ts';
+import type { Stored, Verdict } from '../../verdict.ts';
 
 export type BandName = PhaseName | 'fault' | 'healing';
 /** Seconds after the start of traffic. */
@@ -21,19 +20,22 @@ export type Timeline = {
   readonly injected: Nanos | null;
 };
 
+/** When the fault was in, by the verdict. */
+type Times = Pick<Verdict['groundTruth'], 'from' | 'until' | 'healedAt'>;
+
 /** A longer run gets wider bins, so that its page does not grow with it. */
 const MOST_BINS = 600;
 
-export const timelineOf = ({ plan, history, ledger }: Stored): Timeline => {
-  const at = (type: Entry['type']): Nanos | null => instant(history.find((entry) => entry.type === type)?.at);
-  const start = at('phase') ?? instant(ledger[0]?.intended) ?? 0n;
+export const timelineOf = ({ plan, history, ledger }: Stored, { from, until, healedAt }: Times): Timeline => {
+  const begun = history.find((entry) => entry.type === 'phase');
+  const start = fromIso(begun?.at ?? ledger[0]?.intended ?? '1970-01-01T00:00:00Z');
   const window = (name: PhaseName): Window => {
     const { from, until } = phase(plan, name);
     return { from: start + fromMs(from), until: start + fromMs(until) };
   };
-  const injected = plan.truth.on !== null && at('injected') ? at('injecting') : null;
-  const hold = { from: injected ?? window('hold').from, until: at('healing') ?? window('hold').until };
-  const healed = at('healed') ?? hold.until;
+  const injected = from === null ? null : fromIso(from);
+  const hold = { from: injected ?? window('hold').from, until: until === null ? window('hold').until : fromIso(until) };
+  const healed = healedAt === null ? hold.until : fromIso(healedAt);
   const seconds = Math.max(phase(plan, 'gather').until / 1000, toMs(healed - start) / 1000);
   const width = Math.max(1, Math.ceil(seconds / MOST_BINS));
   return {
@@ -42,12 +44,10 @@ export const timelineOf = ({ plan, history, ledger }: Stored): Timeline => {
     bins: Math.ceil(seconds / width),
     bands: bandsOf(start, injected !== null, hold, healed, window),
     baseline: window('baseline'),
-    during: injected === null ? window('hold') : { from: injected, until: healed },
+    during: { from: hold.from, until: healed },
     injected,
   };
 };
-
-const instant = (time: string | undefined): Nanos | null => (time === undefined ? null : fromIso(time));
 
 const bandsOf = (
   start: Nanos,

@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { binOf, timelineOf } from '../../../src/reporters/page/timeline.ts';
+import { binOf, type Timeline, timelineOf } from '../../../src/reporters/page/timeline.ts';
+import { type Stored, verdict } from '../../../src/verdict.ts';
 import { aPlan, at, controlPlan, INJECTED, START, stored, wholeHistory } from '../stored.ts';
 
+const of = (run: Stored): Timeline => timelineOf(run, verdict(run).groundTruth);
+
 describe('timeline', () => {
-  const timeline = timelineOf(stored());
+  const timeline = of(stored());
 
   test('has the phases as they were: the fault from its injection to the healing', () => {
     expect(timeline.bands.map(({ name }) => name)).toEqual([
@@ -31,7 +34,7 @@ describe('timeline', () => {
     ['a control', stored({ plan: controlPlan })],
     ['a run whose fault was refused', stored({ history: wholeHistory.slice(0, 4) })],
   ])('%s has a hold, no fault', (_, run) => {
-    const { bands, injected } = timelineOf(run);
+    const { bands, injected } = of(run);
     expect(bands.map(({ name }) => name)).toContain('hold');
     expect(bands.map(({ name }) => name)).not.toContain('fault');
     expect(injected).toBeNull();
@@ -39,7 +42,7 @@ describe('timeline', () => {
 
   test('ten hours have no more bins than ten minutes', () => {
     const phases = aPlan.phases.map((one) => (one.name === 'gather' ? { ...one, until: 36_000_000 } : one));
-    const long = timelineOf(stored({ plan: { ...aPlan, phases } }));
+    const long = of(stored({ plan: { ...aPlan, phases } }));
     expect(long.bins).toBeLessThanOrEqual(600);
     expect(long.bins * long.width).toBeGreaterThanOrEqual(36_000);
   });
