@@ -152,7 +152,10 @@ const settle = (plan: Plan, layer: LayerName): Nanos => (layer === 'alerts' || l
  * Healing cuts connections of its own, which is not what is judged: evidence ends where healing begins. Only what the layer
  * itself dates late, a scrape of the last counts, an alert that was still waiting, is taken from after it.
  */
-const tail = (plan: Plan, layer: LayerName): Nanos => (layer === 'alerts' || layer === 'metrics' ? fromMs(plan.deadlines[layer].ms) : 0n);
+const tail = (plan: Plan, layer: LayerName): Nanos => {
+  if (layer === 'metrics') return fromMs((plan.deadlines.metrics.parts['two scrapes'] ?? 0) / 2);
+  return layer === 'alerts' ? fromMs(plan.deadlines.alerts.ms) : 0n;
+};
 
 const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdict => {
   const { plan, evidence } = stored;
@@ -226,14 +229,21 @@ const grade = (finding: Finding, data: boolean, plan: Plan, times: Times): Grade
   return gradeSuspect(top, plan.truth, plan.topology.components);
 };
 
-/** How right a suspect is. An edge's fault is located by either of its ends and explained only by the edge itself. */
+/**
+ * How right a suspect is. Who blames an edge's end, or for a component's fault the way into it, sends people to the right
+ * place: located. Explained is only the very place and the right kind.
+ */
 export const gradeSuspect = (suspect: Pick<Suspect, 'ref' | 'kind'>, truth: Truth, components: readonly string[]): Grade => {
   const blamed = componentRef(suspect.ref, components);
   if (truth.on === null) return 'noticed';
-  const edge = ends(truth.on);
-  const near = edge ? [`service:${edge.from}`, `service:${edge.to}`] : [];
-  if (blamed !== truth.on) return near.includes(blamed) ? 'located' : 'noticed';
+  if (blamed !== truth.on) return nextTo(blamed, truth.on) ? 'located' : 'noticed';
   return truth.kinds.includes(suspect.kind) ? 'explained' : 'located';
+};
+
+const nextTo = (blamed: Ref, on: Ref): boolean => {
+  const [way, broken] = [ends(blamed), ends(on)];
+  if (broken) return blamed === `service:${broken.from}` || blamed === `service:${broken.to}`;
+  return way !== null && on === `service:${way.to}`;
 };
 
 /** A pod counts as its component. */

@@ -142,13 +142,19 @@ const slowServer = (scene: Scene, symptom: Symptom, next: Next): Cause | null =>
 const slowCall = (scene: Scene, symptom: Symptom, next: Next): Cause | null => {
   const { view, stretch } = symptom;
   const unanswered = worstCall(scene, symptom, view.service, 'unanswered');
-  // Slow only because the unanswered calls were waited for: it is not the answers that are slow.
-  if (unanswered?.view === view && answeredSlowdown(view, stretch) < slowdown(view, stretch) / 2)
+  // Slow only because the unanswered calls were waited for: it is not the answers that are slow. Where the durations of
+  // both are in one series, most calls going unanswered tells the same.
+  if (unanswered?.view === view && (mostlyUnanswered(symptom) || answeredSlowdown(view, stretch) < slowdown(view, stretch) / 2))
     return next(unanswered);
   const server = scene.views.server.get(view.peer!);
   const way = wayThere(view, server, stretch);
   const inside = server ? slowdown(server, stretch) : 0;
   return server && inside > way ? next({ kind: 'slow', view: server, stretch }) : ifItStandsOut(scene, way, symptom);
+};
+
+const mostlyUnanswered = ({ view, stretch }: Symptom): boolean => {
+  const meanwhile = within(view, stretch);
+  return sum(meanwhile, (slice) => slice.unanswered) > sum(meanwhile, ({ requests }) => requests) / 2;
 };
 
 const ifItStandsOut = (scene: Scene, part: number, symptom: Symptom, at?: Cause['at']): Cause | null => {

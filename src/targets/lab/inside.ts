@@ -186,7 +186,7 @@ const probe = async (from: string | null, to: string, tag: string | null): Promi
   const { pods, net } = here();
   const ready = pods.list().filter((pod) => pod.ready);
   const source = from === null ? null : ready.find((pod) => pod.service === from);
-  const destination = ready.find((pod) => pod.service === to);
+  const destination = ready.find((pod) => pod.service === to || pod.name === to);
   const nobody = { outcome: 'refused', ms: 0, from: from ?? 'users', to } as const;
   if (!destination || source === undefined) return nobody;
   const url = `http://${destination.ip}:${destination.port}/health`;

@@ -1,0 +1,122 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { listFolder } from '../../src/load.ts';
+import { LAYERS } from '../../src/model.ts';
+import type { Verdict } from '../../src/verdict.ts';
+import { FILES } from '../../src/stored.ts';
+import { firedrill, folder, launch, machine, noLab, NOBODYS_CACHE, ROOT, runsIn } from './tool.ts';
+
+const MINUTES = 60_000;
+const SEEDS = [11, 12, 13, 14, 15];
+const why = await noLab('me');
+const drill = why ? test.skip : test;
+const because = why ? ` # ${why}` : '';
+const scenarios = (await listFolder(join(ROOT, 'scenarios'))).filter((file) => !file.endsWith('control.ts'));
+
+afterAll(() => rm(NOBODYS_CACHE, { recursive: true, force: true }));
+
+const verdictOf = async (run: string): Promise<Verdict> => JSON.parse(await readFile(join(run, FILES.verdict), 'utf8'));
+
+/** What went wrong, on one screen. */
+const tale = (one: Verdict): string => [one.because, ...LAYERS.map((layer) => `${layer} ${one.layers[layer].grade}: ${one.layers[layer].suspects.map(({ ref, kind, score }) => `${ref} ${kind} ${score}`).join(', ')} (${one.layers[layer].why})`)].join('\n');
+
+drill.each(scenarios.map((file) => [file.replace(`${ROOT}/`, ''), file]))(
+  `%s: every layer that can see the fault blames the right place${because}`,
+  async (_name, file) => {
+    await using out = await folder();
+    const before = await machine();
+    const ran = await firedrill(['run', file, '--out', out.path, '--seed', '3']);
+    const [run] = await runsIn(out.path);
+    const verdict = await verdictOf(run!);
+    expect({ code: ran.code, tale: tale(verdict) }).toEqual({ code: 0, tale: tale(verdict) });
+    expect(verdict.outcome).toBe('pass');
+    expect(await machine()).toEqual(before);
+  },
+  3 * MINUTES,
+);
+
+drill.each(SEEDS)(
+  `with nothing broken, no layer raises an alarm (seed %i)${because}`,
+  async (seed) => {
+    await using out = await folder();
+    const ran = await firedrill(['run', 'control', '--out', out.path, '--seed', String(seed)]);
+    const verdict = await verdictOf((await runsIn(out.path))[0]!);
+    expect({ code: ran.code, tale: tale(verdict) }).toEqual({ code: 0, tale: tale(verdict) });
+  },
+  3 * MINUTES,
+);
+
+drill(
+  `a stored run is judged again, byte for byte, and its files are all there${because}`,
+  async () => {
+    await using out = await folder();
+    await firedrill(['run', 'killed-order-service', '--out', out.path, '--seed', '4']);
+    const [run] = await runsIn(out.path);
+    const first = await readFile(join(run!, FILES.verdict), 'utf8');
+    expect((await firedrill(['judge', run!])).code).toBe(JSON.parse(first).exitCode);
+    expect(await readFile(join(run!, FILES.verdict), 'utf8')).toBe(first);
+    for (const name of Object.values(FILES)) expect((await readFile(join(run!, name))).length).toBeGreaterThan(0);
+    expect(await readFile(join(run!, FILES.html), 'utf8')).not.toMatch(/(?:src|href)="https?:/);
+  },
+  3 * MINUTES,
+);
+
+const whyNobody = await noLab('nobody');
+(whyNobody ? test.skip : test)(
+  `an unprivileged user without a home runs the same drill${whyNobody ? ` # ${whyNobody}` : ''}`,
+  async () => {
+    await using out = await folder();
+    const before = await machine();
+    const ran = await firedrill(['run', 'killed-order-service', '--out', out.path], 'nobody', { HOME: '/nonexistent', FIREDRILL_CACHE: NOBODYS_CACHE });
+    expect({ code: ran.code, err: ran.err }).toEqual({ code: 0, err: ran.err });
+    expect(await machine()).toEqual(before);
+  },
+  4 * MINUTES,
+);
+
+drill(
+  `kill -9 of the tool in mid-fault leaves nothing behind, and heal closes the run${because}`,
+  async () => {
+    await using out = await folder();
+    const before = await machine();
+    const tool = await launch(['run', 'blocked-edge', '--out', out.path]);
+    await tool.seen(/witnessed: probe/);
+    tool.kill('SIGKILL');
+    await tool.ended;
+    await settled(before);
+    const healed = await firedrill(['heal', '--out', out.path]);
+    expect(healed.out).toContain('the run was killed while its fault was in');
+    expect((await firedrill(['heal', '--out', out.path])).out).toBe('nothing to heal\n');
+    const judged = await firedrill(['judge', (await runsIn(out.path))[0]!]);
+    expect(judged.code).toBe(2);
+  },
+  3 * MINUTES,
+);
+
+drill.each([
+  ['while the lab comes up', /fetching|^/],
+  ['in the baseline', /baseline/],
+  ['in mid-fault', /witnessed: probe/],
+])(
+  `Ctrl-C %s heals, ends with nothing left, and is not a pass${because}`,
+  async (_when, pattern) => {
+    await using out = await folder();
+    const before = await machine();
+    const tool = await launch(['run', 'blocked-edge', '--out', out.path]);
+    await tool.seen(pattern);
+    tool.kill('SIGINT');
+    const ran = await tool.ended;
+    expect({ code: ran.code, err: ran.err }).toEqual({ code: 2, err: ran.err });
+    await settled(before);
+  },
+  3 * MINUTES,
+);
+
+/** The kernel takes a moment to end a namespace and all that was in it. */
+const settled = async (before: Awaited<ReturnType<typeof machine>>): Promise<void> => {
+  const { until } = await import('../../src/poll.ts');
+  const same = async (): Promise<true | null> => (JSON.stringify(await machine()) === JSON.stringify(before) ? true : null);
+  await until('the machine as it was before', same, { forMs: 10_000, everyMs: 200 }).catch(() => undefined);
+  expect(await machine()).toEqual(before);
+};
