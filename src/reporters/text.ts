@@ -1,9 +1,8 @@
 // The verdict for a terminal: plain text, no colour, at most 110 columns.
 import { LAYERS } from '../model.ts';
 import type { Plan } from '../plan.ts';
-import type { Verdict } from '../verdict.ts';
+import type { LayerVerdict, Verdict } from '../verdict.ts';
 import {
-  blamed,
   bracket,
   clock,
   type GapGroup,
@@ -71,10 +70,14 @@ const matrix = (verdict: Verdict): string[] => {
     const it = verdict.layers[layer];
     const wanted = it.wanted ? `${misses(it) ? '! ' : '  '}${it.wanted}` : '';
     const steps = STEPS.map((step) => reached(verdict, layer, step));
-    return [layer, ...steps, bracket(it.timeToDetect), wanted, blamed(it) ?? '-'];
+    return [layer, ...steps, bracket(it.timeToDetect), wanted, accused(it)];
   });
   return table([['layer', ...STEPS, 'detected in', '  wanted', 'blames'], ...rows]);
 };
+
+/** Score and kind first: they are short, and a long way's name may be cut. */
+const accused = ({ suspects: [top] }: LayerVerdict): string =>
+  top ? `${top.score.toFixed(2)} ${top.kind} ${top.ref.replace(/^(service|edge):/, '')}` : '-';
 
 /** Columns as wide as their widest cell; the last is cut where the line ends. */
 const table = (rows: readonly (readonly string[])[]): string[] => {

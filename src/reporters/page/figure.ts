@@ -45,8 +45,8 @@ const inWords = (chart: Chart): string => {
 };
 
 const seriesTable = ({ title, unit, series }: LineChart, id: string): Markup => h`
-<table class="series"><caption class="hidden">${title}: means before and during the fault</caption>
-<thead><tr><th scope="col">series</th><th scope="col">baseline</th><th scope="col">fault</th><th scope="col" class="live">at cursor</th></tr></thead>
+<table class="series"><caption class="hidden">${title}: means in the baseline and during the fault, or the hold</caption>
+<thead><tr><th scope="col">series</th><th scope="col">baseline</th><th scope="col">during</th><th scope="col" class="live">at cursor</th></tr></thead>
 <tbody>${series.map(
   ({ name, role, before, during }, n) => h`
 <tr><th scope="row"><i class="swatch ${colour(role, n)}" aria-hidden="true"></i>${shortName(name)}${marked(role) ? h` <span class="mark">${role}</span>` : null}</th>

@@ -11,9 +11,9 @@ import type {
   SpanItem,
 } from '../../model.ts';
 
-const MOST = 400;
+const MOST = 600;
 
-/** What the item says; at most 400 characters. */
+/** What the item says; at most 600 characters. */
 export const itemWords = (layer: LayerName, item: Item): string => {
   const words = WORDS[layer](item as never);
   return words.length > MOST ? `${words.slice(0, MOST - 1)}…` : words;

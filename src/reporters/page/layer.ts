@@ -21,6 +21,9 @@ type Suspect = Verdict['layers'][LayerName]['suspects'][number];
 export const layerSection = (stored: Stored, verdict: Verdict, layer: LayerName, drawn: readonly Figure[]): Markup => {
   const { why, timeToDetect, timeToLocate, suspects, items } = verdict.layers[layer];
   const shown = suspects.slice(0, MOST_SUSPECTS);
+  const detected = timeToDetect
+    ? ` Detected in ${bracket(timeToDetect)}, located in ${bracket(timeToLocate)} after the injection.`
+    : '';
   const byId = new Map((stored.evidence.items.get(layer) ?? []).map((item) => [item.id, item]));
   const looks = looksBehind(
     stored,
@@ -31,7 +34,7 @@ export const layerSection = (stored: Stored, verdict: Verdict, layer: LayerName,
 <section class="layer" aria-labelledby="${layer}">
 <h2 id="${layer}">${layer} ${ladder(verdict, layer)}</h2>
 <p>${why}</p>
-<p class="note">${items.baseline} items in the baseline, ${items.test} after it. Detected in ${bracket(timeToDetect)}, located in ${bracket(timeToLocate)} after the injection.</p>
+<p class="note">${items.baseline} items in the baseline, ${items.test} after it.${detected}</p>
 <div class="charts">${drawn.map(figureMarkup)}</div>
 ${shown.map((suspect, n) => suspectMarkup(verdict, layer, suspect, n, byId, looks))}
 ${suspects.length > shown.length ? h`<p class="note">${suspects.length - shown.length} more suspects are in verdict.json.</p>` : null}

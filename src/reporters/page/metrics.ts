@@ -5,7 +5,7 @@ import { outcome } from '../../layers/metrics/views.ts';
 import { edge, type Nanos, type SampleItem, service, type Topology, type Window } from '../../model.ts';
 import { SECOND } from '../../time.ts';
 import { type Chart, chart, type Unit } from './chart.ts';
-import type { Named, Roles } from './series.ts';
+import type { Named, Roles, Values } from './series.ts';
 import { secondsIn, type Timeline } from './timeline.ts';
 
 type Key = (item: SampleItem) => string | null;
@@ -22,17 +22,12 @@ export const metricCharts = (
     chart(timeline, { title, says, unit }, named, roles);
   return [
     ...drawn('Requests', 'Served, by service.', '/s', spread(timeline, all, of('requests', byService))),
-    ...drawn(
-      'Errors',
-      'Served with a failure, by service.',
-      '/s',
-      spread(timeline, all, of('requests', byService, bad)),
-    ),
+    ...drawn('Errors', 'Served with a failure, by service.', '/s', failures(timeline, all, 'requests', byService)),
     ...drawn(
       'Failed calls',
       'By who called whom, as the caller counts.',
       '/s',
-      spread(timeline, all, of('clientRequests', byEdge, bad)),
+      failures(timeline, all, 'clientRequests', byEdge),
     ),
     ...drawn('Time to serve', 'Mean, by service.', 'ms', means(timeline, all, 'duration', byService)),
     ...drawn(
@@ -101,11 +96,20 @@ const parts = (timeline: Timeline, from: Nanos, at: Nanos): { readonly bin: numb
   });
 };
 
+/** A counter of failures often begins with the first failure: before that, where others were counted, there was none. */
+const failures = (timeline: Timeline, all: readonly Rise[], metric: 'requests' | 'clientRequests', key: Key): Named => {
+  const counted = spread(timeline, all, of(metric, key));
+  const failed = spread(timeline, all, of(metric, key, bad));
+  const each = (name: string, values: Values) =>
+    values.map((value, bin) => value ?? ((counted.get(name)?.[bin] ?? null) === null ? null : 0));
+  return new Map([...failed].map(([name, values]) => [name, each(name, values)]));
+};
+
 /** Milliseconds each, from a histogram's sum and count; nothing where nothing was counted. */
 const means = (timeline: Timeline, all: readonly Rise[], metric: 'duration' | 'clientDuration', key: Key): Named => {
   const sums = spread(timeline, all, of(`${metric}Sum`, key));
   const counts = spread(timeline, all, of(`${metric}Count`, key));
-  const each = (name: string, values: readonly (number | null)[]) =>
+  const each = (name: string, values: Values) =>
     values.map((sum, bin) => {
       const count = counts.get(name)?.[bin] ?? 0;
       return sum !== null && count > 0 ? (1000 * sum) / count : null;
@@ -117,15 +121,18 @@ const means = (timeline: Timeline, all: readonly Rise[], metric: 'duration' | 'c
 const up = (timeline: Timeline, items: readonly SampleItem[]): Named => {
   const scraped = items.filter(({ metric }) => metric === 'up');
   const patience = (Number(spacing(scraped)) / 1e9) * 1.5;
-  const pods = [...Map.groupBy(scraped, ({ series }) => series).values()];
-  const found = new Map<string, number[]>();
-  for (const samples of pods) {
-    const name = service(samples[0]!.service);
-    const values = found.get(name) ?? new Array<number>(timeline.bins).fill(0);
-    found.set(name, values);
-    for (let bin = 0; bin < timeline.bins; bin++) values[bin]! += lastValue(timeline, samples, bin, patience);
-  }
-  return found;
+  const services = Map.groupBy(scraped, (item) => service(item.service));
+  return new Map([...services].map(([name, samples]) => [name, podsUp(timeline, samples, patience)]));
+};
+
+/** Nothing is known before the first scrape. */
+const podsUp = (timeline: Timeline, samples: readonly SampleItem[], patience: number): Values => {
+  const pods = [...Map.groupBy(samples, ({ series }) => series).values()];
+  const first = secondsIn(timeline, samples[0]!.at);
+  return Array.from({ length: timeline.bins }, (_, bin) => {
+    if ((bin + 1) * timeline.width <= first) return null;
+    return pods.reduce((sum, pod) => sum + lastValue(timeline, pod, bin, patience), 0);
+  });
 };
 
 const lastValue = (timeline: Timeline, samples: readonly SampleItem[], bin: number, patience: number): number => {

@@ -153,6 +153,12 @@ describe('metrics', () => {
     expect(values(charts, 'Requests', 'service:orders')).toEqual([7, 7, null, null, null, null]);
   });
 
+  test('before the first failure is counted there was none, where successes were counted', () => {
+    const late = sample(2, 6, { status: '502', series: 'e' });
+    const charts = metricCharts(timeline, [sample(0, 0), sample(1, 4), sample(2, 8), late], topology, none);
+    expect(values(charts, 'Errors', 'service:orders')).toEqual([0, 6, null, null, null, null]);
+  });
+
   test('times of calls are milliseconds each, by who called whom', () => {
     const call = { service: 'gateway', peer: 'orders' };
     const sums = [0, 1].map((s) => sample(s, s * 0.8, { ...call, metric: 'clientDurationSum', series: 's' }));
@@ -161,10 +167,16 @@ describe('metrics', () => {
     expect(values(charts, 'Time of calls', 'edge:gateway->orders')?.[0]).toBe(200);
   });
 
+  const up = (series: string, seconds: number, value: number) => sample(seconds, value, { metric: 'up', series });
+
   test('a pod that fails its scrape, or is scraped no more, is not up', () => {
-    const up = (series: string, seconds: number, value: number) => sample(seconds, value, { metric: 'up', series });
     const scrapes = [...[0, 1, 2, 3, 4, 5].map((s) => up('a', s, s < 3 ? 1 : 0)), ...[0, 1].map((s) => up('b', s, 1))];
     expect(values(metricCharts(timeline, scrapes, topology, none), 'Up', 'service:orders')).toEqual([2, 2, 2, 0, 0, 0]);
+  });
+
+  test('how many pods are up is not known before the first scrape', () => {
+    const charts = metricCharts(timeline, [up('a', 2.5, 1), up('a', 3.5, 1)], topology, none);
+    expect(values(charts, 'Up', 'service:orders')?.slice(0, 4)).toEqual([null, null, 1, 1]);
   });
 
   test('a value that is no number is no value', () => {
