@@ -261,17 +261,26 @@ const min = (a: Nanos, b: Nanos): Nanos => (a < b ? a : b);
 const fuse = (layers: Verdict['layers'], plan: Plan): Verdict['fused'] => {
   const found = new Map<string, { ref: Ref; kind: Trouble; score: number; layers: LayerName[] }>();
   for (const layer of LAYERS) {
-    for (const { ref, kind, score } of layers[layer].suspects) {
-      const blamed = componentRef(ref, plan.topology.components);
-      const key = `${blamed} ${kind}`;
-      const one = found.get(key) ?? { ref: blamed, kind, score: 0, layers: [] };
-      found.set(key, { ...one, score: one.score + score, layers: one.layers.includes(layer) ? one.layers : [...one.layers, layer] });
+    // A layer has one voice for each blame, the surest, however many pods of the component it names.
+    for (const [key, { ref, kind, score }] of surest(layers[layer].suspects, plan)) {
+      const one = found.get(key) ?? { ref, kind, score: 0, layers: [] };
+      found.set(key, { ...one, score: one.score + score, layers: [...one.layers, layer] });
     }
   }
   const suspects = [...found.values()].map((one) => ({ ...one, score: round(one.score / LAYERS.length) })).sort((a, b) => b.score - a.score || (a.ref < b.ref ? -1 : 1));
   const blind = LAYERS.every((layer) => layers[layer].grade === 'blind');
   const top = suspects[0];
   return { grade: top ? gradeSuspect(top, plan.truth, plan.topology.components) : blind ? 'blind' : 'silent', suspects };
+};
+
+const surest = (suspects: LayerVerdict['suspects'], { topology }: Plan): Map<string, { ref: Ref; kind: Trouble; score: number }> => {
+  const found = new Map<string, { ref: Ref; kind: Trouble; score: number }>();
+  for (const { ref, kind, score } of suspects) {
+    const blamed = componentRef(ref, topology.components);
+    const key = `${blamed} ${kind}`;
+    if (score > (found.get(key)?.score ?? -1)) found.set(key, { ref: blamed, kind, score });
+  }
+  return found;
 };
 
 const crosses = ({ crossing }: Plan, record: LedgerRecord): boolean => crossing === null || crossing.includes(record.request);

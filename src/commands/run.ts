@@ -8,6 +8,7 @@ import type { Platform } from '../platform.ts';
 import { plan } from '../plan.ts';
 import { type Progress, progress } from '../progress.ts';
 import { judge } from '../report.ts';
+import { line } from '../reporters/text.ts';
 import { controlOf } from '../scenario.ts';
 import { labFacts, openLab } from '../targets/lab/open.ts';
 import type { Verdict } from '../verdict.ts';
@@ -77,7 +78,4 @@ const one = async ({ found, platform }: Job, argv: RunArguments, show: Progress,
 const backendsOf = ({ jaeger, loki, prometheus, alertmanager, hubble }: RunArguments): Backends =>
   Object.fromEntries(Object.entries({ jaeger, loki, prometheus, alertmanager, hubble }).filter(([, url]) => url !== undefined)) as Backends;
 
-const summary = (verdicts: readonly Verdict[]): string => {
-  const width = Math.max(...verdicts.map((one) => one.scenario.length));
-  return `\n${verdicts.map((one) => `${one.scenario.padEnd(width)}  ${one.outcome.padEnd(18)} ${one.because}`).join('\n')}\n`;
-};
+const summary = (verdicts: readonly Verdict[]): string => `\n${verdicts.map(line).join('\n')}\n`;

@@ -114,7 +114,7 @@ const evidenceOf = (symptom: Symptom): string[] =>
 const onset = ({ view, stretch }: Symptom, { test }: Blind<SampleItem>): Nanos =>
   within(view, stretch).find(({ at }) => at !== null)?.at ?? test.window.from;
 
-const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const mean = (slices: readonly Slice[]): string =>
   `${(
     (1000 * sum(slices, ({ time }) => time)) /

@@ -50,8 +50,8 @@ const bestCover = (view: View, left: readonly Broken[]): Blamed | null => {
   const best = covers[0];
   if (!best) return null;
   const broken = [...best.inbound, ...best.outbound];
-  // A component that sends what gets lost is alive.
-  const cutOff = best.outbound.length > 0;
+  // A component that goes on opening connections is alive; calls that were merely cut short may have died with it.
+  const cutOff = best.outbound.some(({ bad }) => bad.some((one) => one.bad === 'unanswered' || one.bad === 'refused'));
   return { ref: service(best.name), kind: cutOff ? 'blocked' : kindOf(view, best.inbound), broken, slow: [] };
 };
 
