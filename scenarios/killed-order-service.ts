@@ -5,5 +5,12 @@ export default scenario('a killed order-service is noticed', {
   steadyState: { answered: 0.97, p99: '1s' },
   fault: podKill('order-service', { pods: 'all' }),
   hold: '20s',
-  expect: { traces: 'located', metrics: 'located', alerts: 'located', logs: 'located', flows: 'located', packets: 'located' },
+  expect: {
+    traces: 'located',
+    metrics: 'located',
+    alerts: 'located',
+    logs: 'located',
+    flows: 'located',
+    packets: 'located',
+  },
 });

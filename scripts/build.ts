@@ -1,12 +1,15 @@
 // Makes dist/ for the published package: JavaScript, declarations, and the data files that the compiler leaves out.
-import { chmodSync, cpSync, readdirSync, rmSync, statSync } from 'node:fs';
+
 import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const COPIED = /\.(proto|json|css|js)$/;
 
 rmSync('dist', { recursive: true, force: true });
-const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+  stdio: 'inherit',
+});
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 const copy = (folder: string): void => {

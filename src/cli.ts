@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+import yargs from 'yargs';
 // argv to one call to exit code: 0 pass, 1 fail, 2 nothing can be said, 3 still broken, 64 bad usage, 70 our bug.
 import { hideBin } from 'yargs/helpers';
-import yargs from 'yargs';
 import { oneLine, StillBroken, Unreachable, Usage } from './errors.ts';
 
 const BACKENDS = {
@@ -20,7 +20,9 @@ const SETTING = {
 
 const cli = yargs(hideBin(process.argv))
   .scriptName('firedrill')
-  .usage('$0 <command>\n\nFire drills for observability: break something on purpose, then ask every layer whether it noticed and whom it blamed.')
+  .usage(
+    '$0 <command>\n\nFire drills for observability: break something on purpose, then ask every layer whether it noticed and whom it blamed.',
+  )
   .command(
     ['run [scenario..]', '$0'],
     'run drills and judge them; no scenario: all of ./scenarios',
@@ -41,13 +43,19 @@ const cli = yargs(hideBin(process.argv))
   .command(
     'plan [scenario..]',
     'print what a drill would do, and touch nothing',
-    (it) => it.positional('scenario', { type: 'string', array: true }).options({ ...SETTING, json: { type: 'boolean', default: false, describe: 'print plans as JSON' } }),
+    (it) =>
+      it
+        .positional('scenario', { type: 'string', array: true })
+        .options({ ...SETTING, json: { type: 'boolean', default: false, describe: 'print plans as JSON' } }),
     async (argv) => exit((await import('./commands/plan.ts')).planCommand({ ...argv, scenario: argv.scenario ?? [] })),
   )
   .command(
     'judge <dir>',
     'judge a stored run again, from its evidence',
-    (it) => it.positional('dir', { type: 'string', demandOption: true }).options({ json: { type: 'boolean', default: false, describe: 'print the verdict as JSON' } }),
+    (it) =>
+      it
+        .positional('dir', { type: 'string', demandOption: true })
+        .options({ json: { type: 'boolean', default: false, describe: 'print the verdict as JSON' } }),
     async (argv) => exit((await import('./commands/judge.ts')).judgeCommand(argv)),
   )
   .command(
@@ -62,8 +70,18 @@ const cli = yargs(hideBin(process.argv))
     (it) => it.options({ out: { type: 'string', default: 'reports', describe: 'folder with the runs' } }),
     async (argv) => exit((await import('./commands/heal.ts')).healCommand(argv)),
   )
-  .command('doctor', 'say what this machine can do, and how to mend what it can’t', (it) => it, async () => exit((await import('./commands/doctor.ts')).doctorCommand()))
-  .command('list', 'list scenarios and platforms', (it) => it, async () => exit((await import('./commands/list.ts')).listCommand()))
+  .command(
+    'doctor',
+    'say what this machine can do, and how to mend what it can’t',
+    (it) => it,
+    async () => exit((await import('./commands/doctor.ts')).doctorCommand()),
+  )
+  .command(
+    'list',
+    'list scenarios and platforms',
+    (it) => it,
+    async () => exit((await import('./commands/list.ts')).listCommand()),
+  )
   .command('lab', 'the embedded platform', (it) =>
     it
       .command(
@@ -72,7 +90,11 @@ const cli = yargs(hideBin(process.argv))
         (up) =>
           up.options({
             ...SETTING,
-            'any-port': { type: 'boolean', default: false, describe: 'take any free ports in place of the standard ones' },
+            'any-port': {
+              type: 'boolean',
+              default: false,
+              describe: 'take any free ports in place of the standard ones',
+            },
             rate: { type: 'number', default: 5, describe: 'requests per second of traffic; 0: none' },
           }),
         async (argv) => exit((await import('./commands/lab.ts')).labCommand(argv)),
@@ -100,7 +122,10 @@ const codeOf = (error: unknown): number => {
 /** One line; a stack only for what is our own bug. */
 const tell = (error: unknown): void => {
   const code = codeOf(error);
-  const stack = code === 70 && error instanceof Error ? `\n${error.stack}\nThis is a bug in firedrill; please report it with the lines above.` : '';
+  const stack =
+    code === 70 && error instanceof Error
+      ? `\n${error.stack}\nThis is a bug in firedrill; please report it with the lines above.`
+      : '';
   process.stderr.write(`firedrill: ${oneLine(error)}${stack}\n`);
   process.exitCode = code;
 };

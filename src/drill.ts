@@ -2,20 +2,20 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { adapters, questions } from './adapters.ts';
+import { adapters, guardOf, questions } from './adapters.ts';
 import { evidence, type Look } from './evidence.ts';
 import { type Entry, openHistory } from './history.ts';
-import { type LayerName, LAYERS } from './model.ts';
+import { LAYERS, type LayerName } from './model.ts';
 import { naming } from './naming.ts';
-import type { Platform } from './platform.ts';
 import { type Plan, phase, plan, trafficOf } from './plan.ts';
+import type { Platform } from './platform.ts';
 import { run } from './run.ts';
 import type { Scenario } from './scenario.ts';
+import { steadiness } from './steady-state.ts';
 import { FILES } from './stored.ts';
 import type { Endpoints, Facts, Target } from './targets/target.ts';
 import { fromMs, iso, systemClock } from './time.ts';
 import { type LedgerRecord, toLine } from './traffic/ledger.ts';
-import { steadiness } from './steady-state.ts';
 
 export type Backends = Partial<Pick<Endpoints, 'jaeger' | 'prometheus' | 'alertmanager' | 'loki' | 'hubble'>>;
 
@@ -65,9 +65,21 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   const until = phase(plotted, 'baseline');
   const baseline = { from: startAt + fromMs(until.from), until: startAt + fromMs(until.until) };
   const unsteady = (): string | null => steadiness(records, baseline, plotted.steadyState);
+  const guard = plotted.abortIf && guardOf(plotted.abortIf, { ...target.endpoints, ...settings.backends }, systemClock);
   let ended = false;
   try {
-    ended = await run({ plan: plotted, target, facts, traffic: trafficOf(plotted, target.clientUrl), history, onRecord, signal, startAt, unsteady });
+    ended = await run({
+      plan: plotted,
+      target,
+      facts,
+      traffic: trafficOf(plotted, target.clientUrl),
+      history,
+      onRecord,
+      signal,
+      startAt,
+      unsteady,
+      ...(guard ? { guard } : {}),
+    });
   } finally {
     await new Promise((resolve) => ledger.end(resolve));
     if (!signal.aborted) await watching.finish(ended);
@@ -77,18 +89,29 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
 };
 
 /** The evidence stage beside the run: a capture, a look at every layer every so often, one last look at the whole. */
-const watch = async ({ platform, folder, backends, on }: DrillSettings, plotted: Plan, facts: Facts, target: Opened, startAt: bigint) => {
+const watch = async (
+  { platform, folder, backends, on }: DrillSettings,
+  plotted: Plan,
+  facts: Facts,
+  target: Opened,
+  startAt: bigint,
+) => {
   const file = join(folder, FILES.capture);
   const capture = await target.capture(file);
   const endpoints: Endpoints = { ...target.endpoints, ...backends };
   const names = naming(facts.topology.components, () => target.addresses());
   const layers = adapters({ endpoints, webhook: target.webhook, capture: file, naming: names, platform });
-  const lateMs = Object.fromEntries(LAYERS.map((layer) => [layer, plotted.deadlines[layer].ms])) as Record<LayerName, number>;
+  const lateMs = Object.fromEntries(LAYERS.map((layer) => [layer, plotted.deadlines[layer].ms])) as Record<
+    LayerName,
+    number
+  >;
   const gathering = evidence(layers, questions(plotted.also, endpoints), lateMs, join(folder, FILES.evidence), on.look);
   const ending = new AbortController();
   // Addresses of pods that come up meanwhile must be known when their packets are read.
   const refresh = setInterval(() => void target.pods().catch(() => undefined), 1000);
-  const looking = systemClock.sleepUntil(startAt, ending.signal).then(() => gathering.watch(startAt, plotted.lookEvery, ending.signal));
+  const looking = systemClock
+    .sleepUntil(startAt, ending.signal)
+    .then(() => gathering.watch(startAt, plotted.lookEvery, ending.signal));
   looking.catch(() => undefined);
   let stopped: Promise<{ captured: number; droppedByKernel: number }> | null = null;
   const stopCapture = () => (stopped ??= capture.stop());
@@ -112,6 +135,18 @@ const watch = async ({ platform, folder, backends, on }: DrillSettings, plotted:
 };
 
 /** `reports/killed-order-service/2026-11-21T07-19-58Z`: where a run's files go. */
-export const folderFor = (out: string, name: string): string => join(out, slug(name), iso(systemClock.now()).replace(/\.\d+Z$/, 'Z').replaceAll(':', '-'));
+export const folderFor = (out: string, name: string): string =>
+  join(
+    out,
+    slug(name),
+    iso(systemClock.now())
+      .replace(/\.\d+Z$/, 'Z')
+      .replaceAll(':', '-'),
+  );
 
-export const slug = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60);
+export const slug = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60);

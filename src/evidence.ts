@@ -22,7 +22,13 @@ export type Look = {
 };
 
 /** A scenario's own query, asked at a look: its largest value, or null when the answer was empty. */
-export type Asked = { readonly expectation: number; readonly at: Nanos; readonly value: number | null; readonly query: string; readonly failed: string | null };
+export type Asked = {
+  readonly expectation: number;
+  readonly at: Nanos;
+  readonly value: number | null;
+  readonly query: string;
+  readonly failed: string | null;
+};
 
 /** Everything that was gathered. `seen` is the number of the look that first showed the item. */
 export type Evidence = {
@@ -71,8 +77,21 @@ export const evidence = (
     const known = seen.get(adapter.layer)!;
     const fresh = answer.items.filter((item) => !known.has(item.id) && known.add(item.id));
     const { layer } = adapter;
-    const one: Look = { layer, n, asked, answered: systemClock.now(), window, queries: answer.queries, items: fresh.length, gaps: answer.gaps.length };
-    await write([{ t: 'look', ...one }, ...answer.gaps.map((gap) => ({ t: 'gap', ...gap, look: n })), ...fresh.map((item) => ({ t: 'item', layer, seen: n, ...item }))]);
+    const one: Look = {
+      layer,
+      n,
+      asked,
+      answered: systemClock.now(),
+      window,
+      queries: answer.queries,
+      items: fresh.length,
+      gaps: answer.gaps.length,
+    };
+    await write([
+      { t: 'look', ...one },
+      ...answer.gaps.map((gap) => ({ t: 'gap', ...gap, look: n })),
+      ...fresh.map((item) => ({ t: 'item', layer, seen: n, ...item })),
+    ]);
     onLook(one);
   };
 
@@ -122,7 +141,8 @@ export const readEvidence = async (file: string): Promise<Evidence> => {
     look: (one: Look) => looks.push(one),
     gap: (one: Gap & { look: number }) => gaps.push(one),
     asked: (one: Asked) => asked.push(one),
-    item: (one: Item & { seen: number; layer: LayerName }) => (items.get(one.layer) ?? items.set(one.layer, []).get(one.layer)!).push(one),
+    item: (one: Item & { seen: number; layer: LayerName }) =>
+      (items.get(one.layer) ?? items.set(one.layer, []).get(one.layer)!).push(one),
   };
   let number = 0;
   for await (const line of lines(file)) {
@@ -144,7 +164,9 @@ const INSTANTS = new Set(['at', 'asked', 'answered', 'from', 'until']);
 
 const parse = (line: string, file: string, number: number): unknown => {
   try {
-    return JSON.parse(line, (key, value) => (INSTANTS.has(key) && typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? fromIso(value) : value));
+    return JSON.parse(line, (key, value) =>
+      INSTANTS.has(key) && typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? fromIso(value) : value,
+    );
   } catch {
     throw new Usage(`${file}:${number}: not a line of JSON; the stored run is damaged here`);
   }

@@ -11,8 +11,25 @@ export type Bound = { readonly atLeast: number } | { readonly atMost: number };
 export type Expectation =
   | { readonly kind: 'promql' | 'logql'; readonly query: string; readonly bound: Bound; readonly within: Duration }
   | { readonly kind: 'alert'; readonly labels: Readonly<Record<string, string>>; readonly within: Duration }
-  | { readonly kind: 'trace'; readonly service: string; readonly having: Readonly<{ error?: boolean; slowerThan?: Duration; calling?: string }>; readonly within: Duration }
-  | { readonly kind: 'flow'; readonly from?: string; readonly to?: string; readonly verdict: 'FORWARDED' | 'DROPPED'; readonly within: Duration };
+  | {
+      readonly kind: 'trace';
+      readonly service: string;
+      readonly having: Readonly<{ error?: boolean; slowerThan?: Duration; calling?: string }>;
+      readonly within: Duration;
+    }
+  | {
+      readonly kind: 'flow';
+      readonly from?: string;
+      readonly to?: string;
+      readonly verdict: 'FORWARDED' | 'DROPPED';
+      readonly within: Duration;
+    };
+
+/** A query that ends the hold early. */
+export type Guard = Extract<Expectation, { bound: Bound }>;
+
+export const meets = (bound: Bound, value: number | null): boolean =>
+  value !== null && ('atLeast' in bound ? value >= bound.atLeast : value <= bound.atMost);
 
 /** What the scenario asks of each layer: at least this grade. A layer that is not named is reported, not required. */
 export type Demands = Partial<Record<LayerName, Grade>>;
@@ -29,11 +46,22 @@ export const promql = (query: string, within: Duration = '30s') => bounded('prom
 /** A LogQL metric query: `logql('sum(count_over_time({service="api-gateway"} |= "ECONNREFUSED" [10s]))').atLeast(1)`. */
 export const logql = (query: string, within: Duration = '30s') => bounded('logql', query, within);
 /** An alert that starts firing, with at least these labels: `alert({ alertname: 'ServiceDown' })`. */
-export const alert = (labels: Readonly<Record<string, string>>, within: Duration = '30s'): Expectation => ({ kind: 'alert', labels, within });
+export const alert = (labels: Readonly<Record<string, string>>, within: Duration = '30s'): Expectation => ({
+  kind: 'alert',
+  labels,
+  within,
+});
 /** A span of the service: `trace('api-gateway', { error: true, calling: 'order-service' })`. */
-export const trace = (service: string, having: { error?: boolean; slowerThan?: Duration; calling?: string } = {}, within: Duration = '30s'): Expectation => ({ kind: 'trace', service, having, within });
+export const trace = (
+  service: string,
+  having: { error?: boolean; slowerThan?: Duration; calling?: string } = {},
+  within: Duration = '30s',
+): Expectation => ({ kind: 'trace', service, having, within });
 /** A network flow: `flow({ from: 'api-gateway', to: 'order-service', verdict: 'DROPPED' })`. */
-export const flow = (what: { from?: string; to?: string; verdict: 'FORWARDED' | 'DROPPED' }, within: Duration = '30s'): Expectation => ({ kind: 'flow', ...what, within });
+export const flow = (
+  what: { from?: string; to?: string; verdict: 'FORWARDED' | 'DROPPED' },
+  within: Duration = '30s',
+): Expectation => ({ kind: 'flow', ...what, within });
 
 /** The expectation in words. */
 export const inWords = (one: Expectation): string => {
@@ -51,4 +79,3 @@ export const inWords = (one: Expectation): string => {
 };
 
 export const gradeAtLeast = (grade: Grade, wanted: Grade): boolean => GRADES.indexOf(grade) >= GRADES.indexOf(wanted);
-

@@ -8,9 +8,11 @@ export type HistoryEvent =
   | { readonly type: 'phase'; readonly name: PhaseName }
   | { readonly type: 'intent'; readonly act: string; readonly on: string }
   | { readonly type: 'injecting' | 'injected' | 'healing' | 'healed' | 'ended' }
-  | { readonly type: 'witness'; readonly of: 'injection' | 'healing' } & Witness
+  | ({ readonly type: 'witness'; readonly of: 'injection' | 'healing' } & Witness)
   | { readonly type: 'aborted'; readonly why: string }
   | { readonly type: 'not-injected'; readonly why: string }
+  /** The scenario's abort condition ended the hold. */
+  | { readonly type: 'cut-short'; readonly why: string }
   | { readonly type: 'still-broken'; readonly why: string }
   | { readonly type: 'capture'; readonly captured: number; readonly droppedByKernel: number };
 
@@ -22,7 +24,10 @@ export type History = AsyncDisposable & {
   append(event: HistoryEvent): Promise<void>;
 };
 
-export const openHistory = async (file: string, onEntry: (entry: Entry) => void = () => undefined): Promise<History> => {
+export const openHistory = async (
+  file: string,
+  onEntry: (entry: Entry) => void = () => undefined,
+): Promise<History> => {
   const handle: FileHandle = await open(file, 'a');
   return {
     append: async (event) => {
@@ -36,4 +41,7 @@ export const openHistory = async (file: string, onEntry: (entry: Entry) => void 
 };
 
 export const readHistory = async (file: string): Promise<Entry[]> =>
-  (await readFile(file, 'utf8')).split('\n').filter(Boolean).map((line) => JSON.parse(line) as Entry);
+  (await readFile(file, 'utf8'))
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Entry);

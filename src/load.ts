@@ -11,17 +11,30 @@ const ROOT = new URL('..', import.meta.url);
 const OWN = new URL(`./index${extname(import.meta.url)}`, import.meta.url).href;
 
 // A scenario's import of 'firedrill' is this very firedrill, wherever the scenario lies and whatever is installed there.
-registerHooks({ resolve: (specifier, context, next) => (specifier === 'firedrill' ? { url: OWN, shortCircuit: true } : next(specifier, context)) });
+registerHooks({
+  resolve: (specifier, context, next) =>
+    specifier === 'firedrill' ? { url: OWN, shortCircuit: true } : next(specifier, context),
+});
 
 export type Found = { readonly scenario: Scenario; readonly file: string };
 
 /** The shipped folder of that name: scenarios/ or platforms/. */
 const shipped = (folder: string): string => fileURLToPath(new URL(folder, ROOT));
-const exists = (file: string): Promise<boolean> => access(file).then(() => true, () => false);
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
 const isCode = (name: string): boolean => /\.(ts|mts|js|mjs)$/.test(name) && !/\.d\.m?ts$/.test(name);
 
 /** Every scenario file of a folder, by name. */
-export const listFolder = async (folder: string): Promise<string[]> => ((await exists(folder)) ? (await readdir(folder)).filter(isCode).sort().map((name) => join(folder, name)) : []);
+export const listFolder = async (folder: string): Promise<string[]> =>
+  (await exists(folder))
+    ? (await readdir(folder))
+        .filter(isCode)
+        .sort()
+        .map((name) => join(folder, name))
+    : [];
 
 /** Names that `firedrill run` takes without a path: those of ./scenarios, else the shipped ones. */
 export const defaultFiles = async (): Promise<string[]> => {
@@ -49,7 +62,8 @@ const fileOf = async (word: string): Promise<string> => {
 const loadScenario = async (file: string): Promise<Found[]> => {
   const exported = await importDefault(file);
   const scenarios = Array.isArray(exported) ? exported : [exported];
-  if (scenarios.length === 0 || !scenarios.every(isScenario)) throw new Usage(`${file}: does not export a scenario; write export default scenario('what is noticed', { … })`);
+  if (scenarios.length === 0 || !scenarios.every(isScenario))
+    throw new Usage(`${file}: does not export a scenario; write export default scenario('what is noticed', { … })`);
   return scenarios.map((scenario) => ({ scenario, file }));
 };
 
@@ -70,9 +84,13 @@ export const loadPlatform = async (word: string): Promise<Platform> => {
     throw new Usage(`no platform '${word}': neither a file nor one of ${(await platformNames()).join(', ')}`);
   }
   const profile = await importDefault(file);
-  if (typeof profile !== 'object' || profile === null) throw new Usage(`${file}: does not export a platform profile; write export default platform({ name: …, components: … })`);
+  if (typeof profile !== 'object' || profile === null)
+    throw new Usage(
+      `${file}: does not export a platform profile; write export default platform({ name: …, components: … })`,
+    );
   return platform(profile as PlatformProfile);
 };
 
 /** The shipped platforms. */
-export const platformNames = async (): Promise<string[]> => (await listFolder(shipped('platforms'))).map((file) => basename(file, extname(file)));
+export const platformNames = async (): Promise<string[]> =>
+  (await listFolder(shipped('platforms'))).map((file) => basename(file, extname(file)));

@@ -1,10 +1,10 @@
 // The plan: a scenario, facts about the target and a seed become a timeline, deadlines and a blast radius. Pure: it can be
 // printed with no side effect, and it does not know how to act.
 import { Usage } from './errors.ts';
-import { faultOf } from './faults/index.ts';
+import { type Demands, type Expectation, GRADES, type Guard } from './expect.ts';
 import type { BlastRadius, FaultSpec, Truth } from './faults/fault.ts';
-import { type Demands, type Expectation, GRADES } from './expect.ts';
-import { ends, type LayerName, LAYERS, type Ref, type Topology } from './model.ts';
+import { faultOf } from './faults/index.ts';
+import { ends, LAYERS, type LayerName, type Ref, type Topology } from './model.ts';
 import type { Platform } from './platform.ts';
 import { perSecond, type Scenario } from './scenario.ts';
 import type { Facts, Timing } from './targets/target.ts';
@@ -42,6 +42,7 @@ export type Plan = {
   readonly crossing: readonly string[] | null;
   readonly demands: Demands;
   readonly also: readonly Expectation[];
+  readonly abortIf: Guard | null;
   readonly warnings: readonly string[];
 };
 
@@ -78,6 +79,7 @@ export const plan = (scenario: Scenario, platform: Platform, facts: Facts, seed:
     crossing,
     demands: scenario.demands,
     also: scenario.also,
+    abortIf: scenario.abortIf ?? null,
     warnings: warningsOf(scenario, deadlines),
   };
 };
@@ -85,10 +87,13 @@ export const plan = (scenario: Scenario, platform: Platform, facts: Facts, seed:
 const loadOf = ({ name, traffic }: Scenario, platform: Platform): Load => {
   for (const journey of Object.keys(traffic.journeys ?? {})) {
     if (!platform.journeys[journey]) {
-      throw new Usage(`scenario '${name}': platform ${platform.name} has no journey '${journey}'; it has: ${Object.keys(platform.journeys).join(', ')}`);
+      throw new Usage(
+        `scenario '${name}': platform ${platform.name} has no journey '${journey}'; it has: ${Object.keys(platform.journeys).join(', ')}`,
+      );
     }
   }
-  const arrivals = typeof traffic.arrivals === 'string' ? traffic.arrivals : { rampTo: perSecond(traffic.arrivals.rampTo) };
+  const arrivals =
+    typeof traffic.arrivals === 'string' ? traffic.arrivals : { rampTo: perSecond(traffic.arrivals.rampTo) };
   return {
     rate: perSecond(traffic.rate),
     arrivals,
@@ -103,7 +108,7 @@ const timeline = (scenario: Scenario, deadlines: Plan['deadlines'], seed: number
   const lengths: Record<PhaseName, number> = {
     'warm-up': milliseconds(scenario.warmUp),
     baseline: milliseconds(scenario.baseline),
-    quiet: 1000 + (Math.imul(seed, 2654435761) >>> 0) % 2000,
+    quiet: 1000 + ((Math.imul(seed, 2654435761) >>> 0) % 2000),
     hold: milliseconds(scenario.hold),
     recovery: milliseconds(scenario.recovery),
     gather: Math.max(...LAYERS.map((layer) => deadlines[layer].ms)),
@@ -118,13 +123,23 @@ const timeline = (scenario: Scenario, deadlines: Plan['deadlines'], seed: number
 
 /** Every request of the drill, from the seed; `url` is where the client finds the entry component. */
 export const trafficOf = (plan: Plan, url: string): TrafficPlan =>
-  trafficPlan({ runId: plan.runId, seed: plan.seed, url, load: plan.load, journeys: plan.profile.journeys, seconds: phase(plan, 'recovery').until / 1000 });
+  trafficPlan({
+    runId: plan.runId,
+    seed: plan.seed,
+    url,
+    load: plan.load,
+    journeys: plan.profile.journeys,
+    seconds: phase(plan, 'recovery').until / 1000,
+  });
 
 export const phase = (plan: Plan, name: PhaseName): Phase => plan.phases.find((one) => one.name === name)!;
 
 /** The live configuration's delays, layer by layer. An alert travels the longest way. */
 const deadlinesOf = (timing: Timing): Plan['deadlines'] => {
-  const sum = (parts: Record<string, number>): Deadline => ({ ms: Object.values(parts).reduce((a, b) => a + b, SLACK_MS), parts: { ...parts, slack: SLACK_MS } });
+  const sum = (parts: Record<string, number>): Deadline => ({
+    ms: Object.values(parts).reduce((a, b) => a + b, SLACK_MS),
+    parts: { ...parts, slack: SLACK_MS },
+  });
   const { scrape, evaluation, pending, groupWait, spanExport, logShipping, flowExport } = timing;
   return {
     traces: sum({ 'span export': spanExport }),
@@ -138,8 +153,11 @@ const deadlinesOf = (timing: Timing): Plan['deadlines'] => {
 
 const warningsOf = (scenario: Scenario, deadlines: Plan['deadlines']): string[] => {
   const hold = milliseconds(scenario.hold);
-  return LAYERS.filter((layer) => deadlines[layer].ms > hold && scenario.demands[layer] && GRADES.indexOf(scenario.demands[layer]) > 1).map(
-    (layer) => `${layer} may take ${deadlines[layer].ms / 1000} s to show anything, longer than the hold of ${scenario.hold}`,
+  return LAYERS.filter(
+    (layer) => deadlines[layer].ms > hold && scenario.demands[layer] && GRADES.indexOf(scenario.demands[layer]) > 1,
+  ).map(
+    (layer) =>
+      `${layer} may take ${deadlines[layer].ms / 1000} s to show anything, longer than the hold of ${scenario.hold}`,
   );
 };
 
@@ -152,7 +170,10 @@ const crossingOf = (on: Ref | null, platform: Platform, load: Load): string[] | 
   const journeys = Object.entries(platform.journeys).filter(([name]) => !load.journeys || load.journeys[name]);
   const requests = [...new Set(journeys.flatMap(([, steps]) => steps.map((step) => step.request)))];
   const crossing = requests.filter((request) => reaches(platform, platform.entry, request, on, new Set()));
-  if (crossing.length === 0) throw new Usage(`the fault on ${on} would hit nothing: no request of the journeys ${journeys.map(([name]) => name).join(', ')} comes by it`);
+  if (crossing.length === 0)
+    throw new Usage(
+      `the fault on ${on} would hit nothing: no request of the journeys ${journeys.map(([name]) => name).join(', ')} comes by it`,
+    );
   return crossing;
 };
 
@@ -163,13 +184,16 @@ const reaches = (platform: Platform, service: string, request: string, on: Ref, 
   seen.add(key);
   const edge = ends(on);
   const endpoint = platform.components[service]?.endpoints[endpointFor(platform, service, request)];
-  return (endpoint?.calls ?? []).some((call) => (edge?.from === service && edge.to === call.to) || reaches(platform, call.to, call.request, on, seen));
+  return (endpoint?.calls ?? []).some(
+    (call) => (edge?.from === service && edge.to === call.to) || reaches(platform, call.to, call.request, on, seen),
+  );
 };
 
 /** The profile's endpoint that serves a request: by its very name, or by a pattern such as `GET /orders/:id`. */
 export const endpointFor = (platform: Platform, service: string, request: string): string => {
   const all = Object.keys(platform.components[service]?.endpoints ?? {});
-  const pattern = (endpoint: string): RegExp => new RegExp(`^${endpoint.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/ ]+/g, '[^/]+')}$`);
+  const pattern = (endpoint: string): RegExp =>
+    new RegExp(`^${endpoint.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/ ]+/g, '[^/]+')}$`);
   const filled = request.replace(/\{[^}]*\}/g, 'x');
   return all.find((one) => one === request) ?? all.find((one) => pattern(one).test(filled)) ?? request;
 };

@@ -8,7 +8,10 @@ import { FILES, readRun } from './stored.ts';
 import { type Stored, type Verdict, verdict } from './verdict.ts';
 
 /** Judges a run from its folder and writes the verdict and the reports beside it; `text` is for a terminal. */
-export const judge = async (folder: string, only?: readonly ['verdict']): Promise<{ readonly verdict: Verdict; readonly text: string }> => {
+export const judge = async (
+  folder: string,
+  only?: readonly ['verdict'],
+): Promise<{ readonly verdict: Verdict; readonly text: string }> => {
   const stored = await readRun(folder);
   const judged = verdict(stored);
   await whole(join(folder, FILES.verdict), `${JSON.stringify(judged, null, 2)}\n`);

@@ -1,14 +1,14 @@
 // The run: executes a plan, the one impure loop. It writes each intention down before the act and always heals, on a clock
 // of its own that no other deadline shortens. It does not know what counts as detection.
 import { oneLine, StillBroken, Unreachable } from './errors.ts';
-import { faultOf } from './faults/index.ts';
 import type { Context, Injected, Witness } from './faults/fault.ts';
+import { faultOf } from './faults/index.ts';
 import type { History } from './history.ts';
 import type { Nanos } from './model.ts';
 import { type PhaseName, type Plan, phase } from './plan.ts';
-import { until } from './poll.ts';
+import { during, until } from './poll.ts';
 import type { Facts, Target } from './targets/target.ts';
-import { type Clock, fromMs, systemClock } from './time.ts';
+import { type Clock, fromMs, systemClock, toMs } from './time.ts';
 import type { LedgerRecord } from './traffic/ledger.ts';
 import type { TrafficPlan } from './traffic/plan.ts';
 
@@ -25,6 +25,8 @@ export type RunSettings = {
   readonly startAt: Nanos;
   /** Null, or why the baseline is no steady state; asked once, when the baseline is over. */
   readonly unsteady: () => string | null;
+  /** Null, or why the hold must end now; asked every two seconds while the fault is in. */
+  readonly guard?: () => Promise<string | null>;
   readonly clock?: Clock;
 };
 
@@ -89,16 +91,44 @@ const hold = async (settings: RunSettings, clock: Clock): Promise<boolean> => {
   if (!injected) return false;
   try {
     await bearWitness(history, 'injection', () => injected.witness(), signal);
-    await clock.sleepUntil(startAt + fromMs(phase(plan, 'hold').until), signal);
+    await holdOn(settings, startAt + fromMs(phase(plan, 'hold').until), clock);
   } finally {
     await heal(history, injected, plan);
   }
   return true;
 };
 
+const GUARD_EVERY_MS = 2000;
+
+/** Sleeps until the hold is over, or until the guard says that it must be. */
+const holdOn = async ({ guard, history, signal }: RunSettings, end: Nanos, clock: Clock): Promise<void> => {
+  if (!guard) return clock.sleepUntil(end, signal);
+  const tripped = new AbortController();
+  const ask = async (): Promise<void> => {
+    const why = await guard();
+    if (why === null || tripped.signal.aborted) return;
+    await history.append({ type: 'cut-short', why });
+    tripped.abort();
+  };
+  await during(ask, {
+    forMs: toMs(end - clock.now()),
+    everyMs: GUARD_EVERY_MS,
+    signal: AbortSignal.any([signal, tripped.signal]),
+    clock,
+  });
+  signal.throwIfAborted();
+  if (!tripped.signal.aborted) await clock.sleepUntil(end, signal);
+};
+
 /** Null when the target refused: then nothing was done, and the history says why. */
 const inject = async ({ plan, target, facts, history }: RunSettings): Promise<Injected | null> => {
-  const context: Context = { target, facts, runId: plan.runId, seed: plan.seed, intend: (act, on) => history.append({ type: 'intent', act, on }) };
+  const context: Context = {
+    target,
+    facts,
+    runId: plan.runId,
+    seed: plan.seed,
+    intend: (act, on) => history.append({ type: 'intent', act, on }),
+  };
   await history.append({ type: 'injecting' });
   try {
     const injected = await faultOf(plan.fault).inject(plan.fault, context);
@@ -113,20 +143,31 @@ const inject = async ({ plan, target, facts, history }: RunSettings): Promise<In
 const heal = async (history: History, injected: Injected, plan: Plan): Promise<void> => {
   await history.append({ type: 'healing' });
   try {
-    await until('healing', async () => {
-      await injected.heal();
-      return true;
-    }, HEAL);
+    await until(
+      'healing',
+      async () => {
+        await injected.heal();
+        return true;
+      },
+      HEAL,
+    );
     await history.append({ type: 'healed' });
     await bearWitness(history, 'healing', () => injected.witnessHealed(), AbortSignal.timeout(HEAL.forMs));
   } catch (error) {
     await history.append({ type: 'still-broken', why: oneLine(error) });
-    throw new StillBroken(`could not heal ${plan.truth.on ?? 'the platform'}: ${oneLine(error)}`, [plan.truth.on ?? 'unknown']);
+    throw new StillBroken(`could not heal ${plan.truth.on ?? 'the platform'}: ${oneLine(error)}`, [
+      plan.truth.on ?? 'unknown',
+    ]);
   }
 };
 
 /** Looks until it holds; the last look is written down either way. */
-const bearWitness = async (history: History, of: 'injection' | 'healing', look: () => Promise<Witness>, signal: AbortSignal): Promise<void> => {
+const bearWitness = async (
+  history: History,
+  of: 'injection' | 'healing',
+  look: () => Promise<Witness>,
+  signal: AbortSignal,
+): Promise<void> => {
   let last: Witness = { says: 'nobody could look', holds: false };
   const once = async (): Promise<true | null> => {
     last = await look();

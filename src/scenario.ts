@@ -1,24 +1,49 @@
 // A scenario: one drill as data, checked when it is written down and never changed after. It knows no clock and no backend.
 import { z } from 'zod';
 import { Usage } from './errors.ts';
-import { type Demands, type Expectation, GRADES } from './expect.ts';
+import { type Demands, type Expectation, GRADES, type Guard } from './expect.ts';
 import type { FaultSpec } from './faults/fault.ts';
 import { none } from './faults/none.ts';
 import type { Duration } from './model.ts';
 import { problems } from './platform.ts';
 import { milliseconds } from './time.ts';
 
-const duration = z.custom<Duration>((value) => typeof value === 'string' && /^\d+(\.\d+)?(ms|s|m|h)$/.test(value), { error: (issue) => `'${String(issue.input)}' is not a duration such as 250ms, 20s or 2m` });
-const ref = z.string().regex(/^(service:[^:\s]+|edge:[^:\s]+->[^:\s]+)$/, 'names neither a component nor an edge; build faults with podKill(), latency() or networkPolicy()');
+const duration = z.custom<Duration>((value) => typeof value === 'string' && /^\d+(\.\d+)?(ms|s|m|h)$/.test(value), {
+  error: (issue) => `'${String(issue.input)}' is not a duration such as 250ms, 20s or 2m`,
+});
+const ref = z
+  .string()
+  .regex(
+    /^(service:[^:\s]+|edge:[^:\s]+->[^:\s]+)$/,
+    'names neither a component nor an edge; build faults with podKill(), latency() or networkPolicy()',
+  );
 
 const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
-  z.strictObject({ kind: z.literal('podKill'), on: ref, pods: z.union([z.int().min(1), z.literal('all')]), how: z.enum(['SIGKILL', 'SIGSTOP']) }),
-  z.strictObject({ kind: z.literal('latency'), on: ref, add: duration, jitter: duration, hit: z.enum(['all', 'tagged']) }),
+  z.strictObject({
+    kind: z.literal('podKill'),
+    on: ref,
+    pods: z.union([z.int().min(1), z.literal('all')]),
+    how: z.enum(['SIGKILL', 'SIGSTOP']),
+  }),
+  z.strictObject({
+    kind: z.literal('latency'),
+    on: ref,
+    add: duration,
+    jitter: duration,
+    hit: z.enum(['all', 'tagged']),
+  }),
   z.strictObject({ kind: z.literal('networkPolicy'), on: ref, how: z.enum(['drop', 'reject']) }),
 ]);
 
-const expectation = z.custom<Expectation>((value) => typeof value === 'object' && value !== null && 'kind' in value && 'within' in value, 'build expectations with promql().atLeast(), logql(), alert(), trace() or flow()');
+const expectation = z.custom<Expectation>(
+  (value) => typeof value === 'object' && value !== null && 'kind' in value && 'within' in value,
+  'build expectations with promql().atLeast(), logql(), alert(), trace() or flow()',
+);
+const guard = z.custom<Guard>(
+  (value) => typeof value === 'object' && value !== null && 'bound' in value,
+  "build it with promql('…').atLeast(…) or logql('…').atLeast(…)",
+);
 const grade = z.enum(GRADES).optional();
 
 const schema = z.strictObject({
@@ -28,8 +53,13 @@ const schema = z.strictObject({
   traffic: z
     .strictObject({
       /** Requests per second that enter the platform. */
-      rate: z.string().regex(/^\d+(\.\d+)?\/s$/, "must be requests per second, such as '25/s'").default('25/s'),
-      arrivals: z.union([z.enum(['poisson', 'constant']), z.strictObject({ rampTo: z.string().regex(/^\d+(\.\d+)?\/s$/) })]).default('poisson'),
+      rate: z
+        .string()
+        .regex(/^\d+(\.\d+)?\/s$/, "must be requests per second, such as '25/s'")
+        .default('25/s'),
+      arrivals: z
+        .union([z.enum(['poisson', 'constant']), z.strictObject({ rampTo: z.string().regex(/^\d+(\.\d+)?\/s$/) })])
+        .default('poisson'),
       users: z.int().min(1).max(100_000).default(50),
       /** Weights of the platform's journeys; all alike when left out. */
       journeys: z.record(z.string(), z.number().positive()).optional(),
@@ -37,14 +67,28 @@ const schema = z.strictObject({
     })
     .prefault({}),
   /** What must hold in the baseline, by the client's own ledger; otherwise nothing is broken. */
-  steadyState: z.strictObject({ answered: z.number().min(0).max(1).default(0.95), p99: duration.default('2s') }).prefault({}),
+  steadyState: z
+    .strictObject({ answered: z.number().min(0).max(1).default(0.95), p99: duration.default('2s') })
+    .prefault({}),
   fault: fault.default(none()),
+  /** Ends the hold early, and heals, once it holds or can't be asked: `promql('…').atLeast(…)`. */
+  abortIf: guard.optional(),
   warmUp: duration.default('8s'),
   baseline: duration.default('25s'),
   hold: duration.default('20s'),
   recovery: duration.default('10s'),
   /** The least grade for each layer; a layer that is left out is reported, not required. */
-  expect: z.strictObject({ traces: grade, metrics: grade, alerts: grade, logs: grade, flows: grade, packets: grade, also: z.array(expectation).default([]) }).prefault({}),
+  expect: z
+    .strictObject({
+      traces: grade,
+      metrics: grade,
+      alerts: grade,
+      logs: grade,
+      flows: grade,
+      packets: grade,
+      also: z.array(expectation).default([]),
+    })
+    .prefault({}),
 });
 
 type Parsed = z.output<typeof schema>;
@@ -53,7 +97,11 @@ export type ScenarioInput = Omit<z.input<typeof schema>, 'name' | 'fault' | 'exp
   readonly fault?: FaultSpec;
   readonly expect?: Demands & { readonly also?: readonly Expectation[] };
 };
-export type Scenario = Omit<Parsed, 'expect' | 'fault'> & { readonly fault: FaultSpec; readonly demands: Demands; readonly also: readonly Expectation[] };
+export type Scenario = Omit<Parsed, 'expect' | 'fault'> & {
+  readonly fault: FaultSpec;
+  readonly demands: Demands;
+  readonly also: readonly Expectation[];
+};
 
 const MARK = Symbol.for('firedrill.scenario');
 
@@ -63,13 +111,15 @@ export const scenario = (name: string, input: ScenarioInput = {}): Scenario => {
   if (!parsed.success) throw new Usage(`scenario '${name}': ${problems(parsed.error)}`);
   const { expect, ...rest } = parsed.data;
   const { also, ...wanted } = expect;
-  if (milliseconds(rest.hold) < 1000) throw new Usage(`scenario '${name}': hold '${rest.hold}' is too short to be seen; use at least 1s`);
+  if (milliseconds(rest.hold) < 1000)
+    throw new Usage(`scenario '${name}': hold '${rest.hold}' is too short to be seen; use at least 1s`);
   const made = { ...rest, demands: wanted as Demands, also };
   Object.defineProperty(made, MARK, { value: true });
   return Object.freeze(made as Scenario);
 };
 
-export const isScenario = (value: unknown): value is Scenario => typeof value === 'object' && value !== null && MARK in value;
+export const isScenario = (value: unknown): value is Scenario =>
+  typeof value === 'object' && value !== null && MARK in value;
 
 /** The same drill with nothing broken: the control twin. Whatever a layer reports there is a false alarm. */
 export const controlOf = (one: Scenario): Scenario => {

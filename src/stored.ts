@@ -22,9 +22,12 @@ export const FILES = {
 /** Reads a stored run. Throws Usage that names the file that is missing or damaged. */
 export const readRun = async (folder: string): Promise<Stored> => {
   const plan = await read(folder, FILES.plan, async (file) => JSON.parse(await readFile(file, 'utf8')) as Plan);
-  if (plan.schema !== 1) throw new Usage(`${join(folder, FILES.plan)}: schema ${String(plan.schema)} is not one that this firedrill reads`);
+  if (plan.schema !== 1)
+    throw new Usage(`${join(folder, FILES.plan)}: schema ${String(plan.schema)} is not one that this firedrill reads`);
   const history: Entry[] = await read(folder, FILES.history, readHistory);
-  const ledger: LedgerRecord[] = await read(folder, FILES.ledger, async (file) => (await readFile(file, 'utf8')).split('\n').filter(Boolean).map(fromLine));
+  const ledger: LedgerRecord[] = await read(folder, FILES.ledger, async (file) =>
+    (await readFile(file, 'utf8')).split('\n').filter(Boolean).map(fromLine),
+  );
   const evidence: Evidence = await read(folder, FILES.evidence, readEvidence);
   return { plan, history, ledger, evidence };
 };
@@ -42,7 +45,13 @@ const read = async <T>(folder: string, name: string, how: (file: string) => Prom
 /** The file itself or its gzipped form. */
 const existing = async (file: string): Promise<string> => {
   for (const one of [file, `${file}.gz`]) {
-    if (await access(one).then(() => true, () => false)) return one;
+    if (
+      await access(one).then(
+        () => true,
+        () => false,
+      )
+    )
+      return one;
   }
   throw new Usage(`${file} is missing; a run that was stored whole has it`);
 };

@@ -2,7 +2,7 @@
 // gives the same verdict, byte for byte. It does not know how to query.
 import { analyzers } from './analyzers.ts';
 import type { Asked, Evidence, Look } from './evidence.ts';
-import { type Expectation, type Grade, gradeAtLeast, inWords } from './expect.ts';
+import { type Expectation, type Grade, gradeAtLeast, inWords, meets } from './expect.ts';
 import type { Truth } from './faults/fault.ts';
 import type { Entry } from './history.ts';
 import {
@@ -11,8 +11,8 @@ import {
   type Finding,
   type FlowItem,
   type Item,
-  type LayerName,
   LAYERS,
+  type LayerName,
   type Nanos,
   type Ref,
   type SpanItem,
@@ -27,11 +27,20 @@ import type { LedgerRecord, TrafficSummary } from './traffic/ledger.ts';
 import { canonicalLedger, summarise } from './traffic/summary.ts';
 import { ledgerEffect } from './traffic/witness.ts';
 
-export const OUTCOMES = ['pass', 'fail', 'inconclusive', 'invalid-injection', 'not-exposed', 'layer-unhealthy', 'still-broken'] as const;
+export const OUTCOMES = [
+  'pass',
+  'fail',
+  'inconclusive',
+  'invalid-injection',
+  'not-exposed',
+  'layer-unhealthy',
+  'still-broken',
+] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** 0 pass, 1 fail, 2 nothing can be said, 3 still broken. */
-export const exitCodeOf = (outcome: Outcome): number => ({ pass: 0, fail: 1, 'still-broken': 3 })[outcome as string] ?? 2;
+export const exitCodeOf = (outcome: Outcome): number =>
+  ({ pass: 0, fail: 1, 'still-broken': 3 })[outcome as string] ?? 2;
 
 /** A bracket, in milliseconds after the injection: after the last quiet look, by the first that showed it. */
 export type Bracket = { readonly atLeast: number; readonly atMost: number };
@@ -70,27 +79,59 @@ export type Verdict = {
     readonly healWitnessedBy: readonly string[];
   };
   readonly layers: Readonly<Record<LayerName, LayerVerdict>>;
-  readonly fused: { readonly grade: Grade; readonly suspects: readonly { readonly ref: Ref; readonly kind: Trouble; readonly score: number; readonly layers: readonly LayerName[] }[] };
-  readonly expectations: readonly { readonly says: string; readonly holds: boolean | null; readonly evidence: readonly string[]; readonly why: string }[];
+  readonly fused: {
+    readonly grade: Grade;
+    readonly suspects: readonly {
+      readonly ref: Ref;
+      readonly kind: Trouble;
+      readonly score: number;
+      readonly layers: readonly LayerName[];
+    }[];
+  };
+  readonly expectations: readonly {
+    readonly says: string;
+    readonly holds: boolean | null;
+    readonly evidence: readonly string[];
+    readonly why: string;
+  }[];
   readonly traffic: TrafficSummary;
-  readonly gaps: readonly { readonly layer: LayerName; readonly query: string; readonly window: { readonly from: string; readonly until: string }; readonly why: string }[];
+  readonly gaps: readonly {
+    readonly layer: LayerName;
+    readonly query: string;
+    readonly window: { readonly from: string; readonly until: string };
+    readonly why: string;
+  }[];
   readonly ledgerSha256: string;
 };
 
-export type Stored = { readonly plan: Plan; readonly history: readonly Entry[]; readonly ledger: readonly LedgerRecord[]; readonly evidence: Evidence };
+export type Stored = {
+  readonly plan: Plan;
+  readonly history: readonly Entry[];
+  readonly ledger: readonly LedgerRecord[];
+  readonly evidence: Evidence;
+};
 
 /** When things happened, by the history; null where they did not. */
-type Times = { readonly start: Nanos; readonly injected: Nanos | null; readonly healing: Nanos | null; readonly healed: Nanos | null };
+type Times = {
+  readonly start: Nanos;
+  readonly injected: Nanos | null;
+  readonly healing: Nanos | null;
+  readonly healed: Nanos | null;
+};
 
 export const verdict = (stored: Stored): Verdict => {
   const { plan, history, ledger, evidence } = stored;
   const times = timesOf(stored);
-  const layers = Object.fromEntries(LAYERS.map((layer) => [layer, judgeLayer(layer, stored, times)])) as Record<LayerName, LayerVerdict>;
+  const layers = Object.fromEntries(LAYERS.map((layer) => [layer, judgeLayer(layer, stored, times)])) as Record<
+    LayerName,
+    LayerVerdict
+  >;
   const traffic = trafficSummary(stored);
   const effect = ledgerWords(stored, times);
   const expectations = plan.also.map((one, n) => judgeExpectation(one, n, stored, times));
   const decided = decide(stored, times, layers, expectations, traffic);
-  const witnesses = (of: 'injection' | 'healing') => history.flatMap((entry) => (entry.type === 'witness' && entry.of === of && entry.holds ? [entry.says] : []));
+  const witnesses = (of: 'injection' | 'healing') =>
+    history.flatMap((entry) => (entry.type === 'witness' && entry.of === of && entry.holds ? [entry.says] : []));
   return {
     schema: 1,
     scenario: plan.scenario,
@@ -115,7 +156,12 @@ export const verdict = (stored: Stored): Verdict => {
     fused: fuse(layers, plan),
     expectations,
     traffic,
-    gaps: evidence.gaps.map(({ layer, query, window, why }) => ({ layer, query, window: { from: iso(window.from), until: iso(window.until) }, why })),
+    gaps: evidence.gaps.map(({ layer, query, window, why }) => ({
+      layer,
+      query,
+      window: { from: iso(window.from), until: iso(window.until) },
+      why,
+    })),
     ledgerSha256: canonicalLedger(ledger).sha256,
   };
 };
@@ -132,7 +178,12 @@ const timesOf = ({ history, ledger }: Stored): Times => {
   };
   const start = at('phase') ?? (ledger[0] ? fromIso(ledger[0].intended) : 0n);
   // The act begins with its intent; before that there may be probes of how things were.
-  return { start, injected: at('injected') ? (at('intent') ?? at('injecting')) : null, healing: at('healing'), healed: at('healed') };
+  return {
+    start,
+    injected: at('injected') ? (at('intent') ?? at('injecting')) : null,
+    healing: at('healing'),
+    healed: at('healed'),
+  };
 };
 
 const phaseWindow = (plan: Plan, times: Times, name: Parameters<typeof phase>[1]): Window => {
@@ -146,7 +197,8 @@ const phaseWindow = (plan: Plan, times: Times, name: Parameters<typeof phase>[1]
  * Freshly arrived evidence is not judged at once: one side of a call may have been exported and the other not yet.
  * Milliseconds behind the time of asking, added to the layer's own deadline parts.
  */
-const settle = (plan: Plan, layer: LayerName): Nanos => (layer === 'alerts' || layer === 'metrics' ? 0n : fromMs(plan.deadlines[layer].ms - 500));
+const settle = (plan: Plan, layer: LayerName): Nanos =>
+  layer === 'alerts' || layer === 'metrics' ? 0n : fromMs(plan.deadlines[layer].ms - 500);
 
 /**
  * Healing cuts connections of its own, which is not what is judged: evidence ends where healing begins. Only what the layer
@@ -178,15 +230,27 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
     return { finding, grade: grade(finding, data, plan, times) };
   };
   const last = judge(end, Number.POSITIVE_INFINITY);
-  const judged = looks.filter((look) => look.asked > (times.injected ?? quiet.until) && look.asked < end + fromMs(5000));
-  const grades = times.injected && plan.truth.on ? climb(judged, last.grade, (look) => judge(min(end, look.asked - settle(plan, layer)), look.n).grade) : [];
-  const bracket = (wanted: Grade): Bracket | null => (grades.length > 0 && times.injected && gradeAtLeast(last.grade, wanted) ? bracketOf(looks, grades, wanted, times.injected) : null);
+  const judged = looks.filter(
+    (look) => look.asked > (times.injected ?? quiet.until) && look.asked < end + fromMs(5000),
+  );
+  const grades =
+    times.injected && plan.truth.on
+      ? climb(judged, last.grade, (look) => judge(min(end, look.asked - settle(plan, layer)), look.n).grade)
+      : [];
+  const bracket = (wanted: Grade): Bracket | null =>
+    grades.length > 0 && times.injected && gradeAtLeast(last.grade, wanted)
+      ? bracketOf(looks, grades, wanted, times.injected)
+      : null;
   return {
     grade: last.grade,
     wanted: plan.demands[layer] ?? null,
     timeToDetect: bracket('noticed'),
     timeToLocate: bracket('located'),
-    suspects: last.finding.suspects.map((suspect) => ({ ...suspect, score: round(suspect.score), since: iso(suspect.since) })),
+    suspects: last.finding.suspects.map((suspect) => ({
+      ...suspect,
+      score: round(suspect.score),
+      since: iso(suspect.since),
+    })),
     why: last.finding.why,
     items: { baseline: within(items, baseline).length, test: within(items, { from: quiet.from, until: end }).length },
   };
@@ -205,10 +269,17 @@ const climb = (looks: readonly Look[], last: Grade, gradeOf: (look: Look) => Gra
 };
 
 const within = <I extends Item>(items: readonly I[], window: Window): I[] =>
-  items.filter((item) => item.at >= window.from && item.at < window.until).sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  items
+    .filter((item) => item.at >= window.from && item.at < window.until)
+    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 
 /** The first look that reached the grade, and the last before it that was answered and had not. */
-const bracketOf = (looks: readonly Look[], grades: readonly { look: Look; grade: Grade }[], wanted: Grade, injected: Nanos): Bracket => {
+const bracketOf = (
+  looks: readonly Look[],
+  grades: readonly { look: Look; grade: Grade }[],
+  wanted: Grade,
+  injected: Nanos,
+): Bracket => {
   const first = grades.find((one) => gradeAtLeast(one.grade, wanted));
   const firing = first?.look ?? looks.at(-1);
   const quiet = looks.filter((look) => firing && look.n < firing.n && look.gaps === 0).at(-1);
@@ -219,7 +290,8 @@ const bracketOf = (looks: readonly Look[], grades: readonly { look: Look; grade:
 /** A suspect whose trouble began before the injection (give or take what a scrape can hide) detects nothing. */
 const ALREADY_MS = 1500;
 
-const afterInjection = (suspect: Suspect, times: Times): boolean => times.injected === null || suspect.since >= times.injected - fromMs(ALREADY_MS);
+const afterInjection = (suspect: Suspect, times: Times): boolean =>
+  times.injected === null || suspect.since >= times.injected - fromMs(ALREADY_MS);
 
 const grade = (finding: Finding, data: boolean, plan: Plan, times: Times): Grade => {
   if (!data) return 'blind';
@@ -233,7 +305,11 @@ const grade = (finding: Finding, data: boolean, plan: Plan, times: Times): Grade
  * How right a suspect is. Who blames an edge's end, or for a component's fault the way into it, sends people to the right
  * place: located. Explained is only the very place and the right kind.
  */
-export const gradeSuspect = (suspect: Pick<Suspect, 'ref' | 'kind'>, truth: Truth, components: readonly string[]): Grade => {
+export const gradeSuspect = (
+  suspect: Pick<Suspect, 'ref' | 'kind'>,
+  truth: Truth,
+  components: readonly string[],
+): Grade => {
   const blamed = componentRef(suspect.ref, components);
   if (truth.on === null) return 'noticed';
   if (blamed !== truth.on) return nextTo(blamed, truth.on) ? 'located' : 'noticed';
@@ -267,13 +343,21 @@ const fuse = (layers: Verdict['layers'], plan: Plan): Verdict['fused'] => {
       found.set(key, { ...one, score: one.score + score, layers: [...one.layers, layer] });
     }
   }
-  const suspects = [...found.values()].map((one) => ({ ...one, score: round(one.score / LAYERS.length) })).sort((a, b) => b.score - a.score || (a.ref < b.ref ? -1 : 1));
+  const suspects = [...found.values()]
+    .map((one) => ({ ...one, score: round(one.score / LAYERS.length) }))
+    .sort((a, b) => b.score - a.score || (a.ref < b.ref ? -1 : 1));
   const blind = LAYERS.every((layer) => layers[layer].grade === 'blind');
   const top = suspects[0];
-  return { grade: top ? gradeSuspect(top, plan.truth, plan.topology.components) : blind ? 'blind' : 'silent', suspects };
+  return {
+    grade: top ? gradeSuspect(top, plan.truth, plan.topology.components) : blind ? 'blind' : 'silent',
+    suspects,
+  };
 };
 
-const surest = (suspects: LayerVerdict['suspects'], { topology }: Plan): Map<string, { ref: Ref; kind: Trouble; score: number }> => {
+const surest = (
+  suspects: LayerVerdict['suspects'],
+  { topology }: Plan,
+): Map<string, { ref: Ref; kind: Trouble; score: number }> => {
   const found = new Map<string, { ref: Ref; kind: Trouble; score: number }>();
   for (const { ref, kind, score } of suspects) {
     const blamed = componentRef(ref, topology.components);
@@ -283,50 +367,85 @@ const surest = (suspects: LayerVerdict['suspects'], { topology }: Plan): Map<str
   return found;
 };
 
-const crosses = ({ crossing }: Plan, record: LedgerRecord): boolean => crossing === null || crossing.includes(record.request);
+const crosses = ({ crossing }: Plan, record: LedgerRecord): boolean =>
+  crossing === null || crossing.includes(record.request);
 
-const heldWindow = (times: Times): Window | null => (times.injected && times.healing ? { from: times.injected, until: times.healing } : null);
+const heldWindow = (times: Times): Window | null =>
+  times.injected && times.healing ? { from: times.injected, until: times.healing } : null;
 
 /** What the client's own ledger shows of the fault, in words; nothing when it shows nothing. */
 const ledgerWords = ({ plan, ledger }: Stored, times: Times): string[] => {
   const held = heldWindow(times);
   if (!held || plan.truth.on === null) return [];
-  const effect = ledgerEffect(ledger.filter((record) => crosses(plan, record)), phaseWindow(plan, times, 'baseline'), held);
+  const effect = ledgerEffect(
+    ledger.filter((record) => crosses(plan, record)),
+    phaseWindow(plan, times, 'baseline'),
+    held,
+  );
   return effect.worse ? [`ledger: ${effect.says}`] : [];
 };
 
 type Decision = { readonly outcome: Outcome; readonly because: string };
 
 /** The worst finding wins; what can't be said is never a pass. */
-const decide = (stored: Stored, times: Times, layers: Verdict['layers'], expectations: Verdict['expectations'], traffic: TrafficSummary): Decision =>
-  brokenStill(stored) ?? notInjected(stored, times) ?? unexposed(stored, times) ?? unheard(stored, layers) ?? clientTrouble(stored, traffic) ?? (stored.plan.truth.on === null ? controlDecision(layers) : faultDecision(stored, layers, expectations));
+const decide = (
+  stored: Stored,
+  times: Times,
+  layers: Verdict['layers'],
+  expectations: Verdict['expectations'],
+  traffic: TrafficSummary,
+): Decision =>
+  brokenStill(stored) ??
+  notInjected(stored, times) ??
+  unexposed(stored, times) ??
+  unheard(stored, layers) ??
+  clientTrouble(stored, traffic) ??
+  (stored.plan.truth.on === null ? controlDecision(layers) : faultDecision(stored, layers, expectations));
 
 const brokenStill = ({ history, plan }: Stored): Decision | null => {
   const broken = history.find((entry) => entry.type === 'still-broken');
   if (broken?.type === 'still-broken') return { outcome: 'still-broken', because: broken.why };
   const looked = history.filter((entry) => entry.type === 'witness' && entry.of === 'healing');
   const last = looked.at(-1);
-  if (plan.truth.on !== null && last?.type === 'witness' && !last.holds) return { outcome: 'still-broken', because: `healed, but not by what was seen: ${last.says}` };
+  if (plan.truth.on !== null && last?.type === 'witness' && !last.holds)
+    return { outcome: 'still-broken', because: `healed, but not by what was seen: ${last.says}` };
   return null;
 };
 
 const notInjected = ({ history, plan }: Stored, times: Times): Decision | null => {
   const aborted = history.find((entry) => entry.type === 'aborted');
   if (aborted?.type === 'aborted') return { outcome: 'inconclusive', because: `ended early: ${aborted.why}` };
+  const short = history.find((entry) => entry.type === 'cut-short');
+  if (short?.type === 'cut-short') return { outcome: 'inconclusive', because: `the hold was cut short: ${short.why}` };
   const refused = history.find((entry) => entry.type === 'not-injected');
-  if (refused?.type === 'not-injected') return { outcome: refused.why.startsWith('no steady state') ? 'inconclusive' : 'invalid-injection', because: refused.why };
-  if (!history.some((entry) => entry.type === 'ended')) return { outcome: 'inconclusive', because: 'the run did not come to its end' };
+  if (refused?.type === 'not-injected')
+    return {
+      outcome: refused.why.startsWith('no steady state') ? 'inconclusive' : 'invalid-injection',
+      because: refused.why,
+    };
+  if (!history.some((entry) => entry.type === 'ended'))
+    return { outcome: 'inconclusive', because: 'the run did not come to its end' };
   const witness = history.find((entry) => entry.type === 'witness' && entry.of === 'injection');
-  if (plan.truth.on !== null && witness?.type === 'witness' && !witness.holds) return { outcome: 'invalid-injection', because: `nothing witnesses that the fault took effect: ${witness.says}` };
-  if (plan.truth.on !== null && times.injected === null) return { outcome: 'invalid-injection', because: 'the fault was never injected' };
+  if (plan.truth.on !== null && witness?.type === 'witness' && !witness.holds)
+    return { outcome: 'invalid-injection', because: `nothing witnesses that the fault took effect: ${witness.says}` };
+  if (plan.truth.on !== null && times.injected === null)
+    return { outcome: 'invalid-injection', because: 'the fault was never injected' };
   return null;
 };
 
 const unexposed = ({ plan, ledger }: Stored, times: Times): Decision | null => {
   const held = heldWindow(times);
   if (plan.truth.on === null || !held) return null;
-  const exposed = ledger.filter((record) => crosses(plan, record) && record.sent !== null && fromIso(record.sent) >= held.from && fromIso(record.sent) < held.until);
-  return exposed.length > 0 ? null : { outcome: 'not-exposed', because: `no request came by ${plan.truth.on} while the fault was in` };
+  const exposed = ledger.filter(
+    (record) =>
+      crosses(plan, record) &&
+      record.sent !== null &&
+      fromIso(record.sent) >= held.from &&
+      fromIso(record.sent) < held.until,
+  );
+  return exposed.length > 0
+    ? null
+    : { outcome: 'not-exposed', because: `no request came by ${plan.truth.on} while the fault was in` };
 };
 
 /** A layer of which something is wanted and which could not be asked at all. */
@@ -342,35 +461,67 @@ const unheard = ({ plan, evidence }: Stored, layers: Verdict['layers']): Decisio
 
 const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | null => {
   if (ledger.length === 0) return { outcome: 'inconclusive', because: 'no request was sent' };
-  return traffic.saturated ? { outcome: 'inconclusive', because: `the client itself could not keep up: ${traffic.saturated}` } : null;
+  return traffic.saturated
+    ? { outcome: 'inconclusive', because: `the client itself could not keep up: ${traffic.saturated}` }
+    : null;
 };
 
 const controlDecision = (layers: Verdict['layers']): Decision => {
   const loud = LAYERS.filter((layer) => layers[layer].suspects.length > 0);
-  const alarms = loud.map((layer) => `${layer} blames ${layers[layer].suspects[0]!.ref} (${layers[layer].suspects[0]!.kind})`);
-  return loud.length > 0 ? { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` } : { outcome: 'pass', because: 'no fault was in, and no layer reported one' };
+  const alarms = loud.map(
+    (layer) => `${layer} blames ${layers[layer].suspects[0]!.ref} (${layers[layer].suspects[0]!.kind})`,
+  );
+  return loud.length > 0
+    ? { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` }
+    : { outcome: 'pass', because: 'no fault was in, and no layer reported one' };
 };
 
-const faultDecision = ({ plan, evidence }: Stored, layers: Verdict['layers'], expectations: Verdict['expectations']): Decision => {
-  const short = LAYERS.filter((layer) => plan.demands[layer] && !gradeAtLeast(layers[layer].grade, plan.demands[layer]));
+const faultDecision = (
+  { plan, evidence }: Stored,
+  layers: Verdict['layers'],
+  expectations: Verdict['expectations'],
+): Decision => {
+  const short = LAYERS.filter(
+    (layer) => plan.demands[layer] && !gradeAtLeast(layers[layer].grade, plan.demands[layer]),
+  );
   const excused = short.filter((layer) => evidence.gaps.some((gap) => gap.layer === layer));
   const missed = short.filter((layer) => !excused.includes(layer));
   const broken = expectations.filter((one) => one.holds === false);
   const unknown = expectations.filter((one) => one.holds === null);
-  const says = [...missed.map((layer) => `${layer} is ${layers[layer].grade}, ${plan.demands[layer]} is asked for`), ...broken.map((one) => `not so: ${one.says}`)];
+  const says = [
+    ...missed.map((layer) => `${layer} is ${layers[layer].grade}, ${plan.demands[layer]} is asked for`),
+    ...broken.map((one) => `not so: ${one.says}`),
+  ];
   if (says.length > 0) return { outcome: 'fail', because: says.join('; ') };
-  const open = [...excused.map((layer) => `${layer} has gaps where an answer was needed`), ...unknown.map((one) => `nobody knows: ${one.says} (${one.why})`)];
+  const open = [
+    ...excused.map((layer) => `${layer} has gaps where an answer was needed`),
+    ...unknown.map((one) => `nobody knows: ${one.says} (${one.why})`),
+  ];
   if (open.length > 0) return { outcome: 'inconclusive', because: open.join('; ') };
   return { outcome: 'pass', because: 'every layer that was asked to saw the fault and blamed the right place' };
 };
 
 // ---- Expectations ----------------------------------------------------------------------------------------------------
 
-const judgeExpectation = (one: Expectation, n: number, stored: Stored, times: Times): Verdict['expectations'][number] => {
+const judgeExpectation = (
+  one: Expectation,
+  n: number,
+  stored: Stored,
+  times: Times,
+): Verdict['expectations'][number] => {
   const says = inWords(one);
   if (times.injected === null) return { says, holds: null, evidence: [], why: 'nothing was injected' };
   const window: Window = { from: times.injected, until: times.injected + fromMs(milliseconds(one.within)) };
-  return { says, ...('bound' in one ? byQuery(one, stored.evidence.asked.filter((asked) => asked.expectation === n), window) : byItems(one, stored.evidence, window)) };
+  return {
+    says,
+    ...('bound' in one
+      ? byQuery(
+          one,
+          stored.evidence.asked.filter((asked) => asked.expectation === n),
+          window,
+        )
+      : byItems(one, stored.evidence, window)),
+  };
 };
 
 type Answered = { readonly holds: boolean | null; readonly evidence: readonly string[]; readonly why: string };
@@ -378,32 +529,67 @@ type Answered = { readonly holds: boolean | null; readonly evidence: readonly st
 const byQuery = (one: Extract<Expectation, { bound: unknown }>, asked: readonly Asked[], window: Window): Answered => {
   const looks = asked.filter(({ at }) => at >= window.from && at < window.until);
   const answered = looks.filter(({ failed }) => failed === null);
-  const good = answered.find(({ value }) => value !== null && ('atLeast' in one.bound ? value >= one.bound.atLeast : value <= one.bound.atMost));
-  if (good) return { holds: true, evidence: [`${iso(good.at)} ${good.query} = ${good.value}`], why: `first true at ${iso(good.at)}` };
-  if (answered.length === 0) return { holds: null, evidence: [], why: looks[0]?.failed ?? 'it was never asked in that time' };
+  const good = answered.find(({ value }) => meets(one.bound, value));
+  if (good)
+    return {
+      holds: true,
+      evidence: [`${iso(good.at)} ${good.query} = ${good.value}`],
+      why: `first true at ${iso(good.at)}`,
+    };
+  if (answered.length === 0)
+    return { holds: null, evidence: [], why: looks[0]?.failed ?? 'it was never asked in that time' };
   const last = answered.at(-1)!;
-  return { holds: false, evidence: [`${iso(last.at)} ${last.query} = ${last.value ?? 'nothing'}`], why: `last look: ${last.value ?? 'nothing'}` };
+  return {
+    holds: false,
+    evidence: [`${iso(last.at)} ${last.query} = ${last.value ?? 'nothing'}`],
+    why: `last look: ${last.value ?? 'nothing'}`,
+  };
 };
 
-const byItems = (one: Extract<Expectation, { kind: 'alert' | 'trace' | 'flow' }>, evidence: Evidence, window: Window): Answered => {
+const byItems = (
+  one: Extract<Expectation, { kind: 'alert' | 'trace' | 'flow' }>,
+  evidence: Evidence,
+  window: Window,
+): Answered => {
   const layer = ({ alert: 'alerts', trace: 'traces', flow: 'flows' } as const)[one.kind];
   const items = within(evidence.items.get(layer) ?? [], window);
   const found = items.filter((item) => matches(one, item));
-  if (found.length > 0) return { holds: true, evidence: found.slice(0, 10).map((item) => item.id), why: `${found.length} found, the first at ${iso(found[0]!.at)}` };
+  if (found.length > 0)
+    return {
+      holds: true,
+      evidence: found.slice(0, 10).map((item) => item.id),
+      why: `${found.length} found, the first at ${iso(found[0]!.at)}`,
+    };
   const gap = evidence.gaps.find((one) => one.layer === layer);
-  return gap ? { holds: null, evidence: [], why: gap.why } : { holds: false, evidence: [], why: `none among ${items.length} seen in that time` };
+  return gap
+    ? { holds: null, evidence: [], why: gap.why }
+    : { holds: false, evidence: [], why: `none among ${items.length} seen in that time` };
 };
 
 const matches = (one: Extract<Expectation, { kind: 'alert' | 'trace' | 'flow' }>, item: Item): boolean => {
   if (one.kind === 'alert') {
     const alert = item as AlertItem;
-    return alert.state === 'firing' && Object.entries(one.labels).every(([label, value]) => (label === 'alertname' ? alert.name : alert.labels[label]) === value);
+    return (
+      alert.state === 'firing' &&
+      Object.entries(one.labels).every(
+        ([label, value]) => (label === 'alertname' ? alert.name : alert.labels[label]) === value,
+      )
+    );
   }
   if (one.kind === 'trace') {
     const span = item as SpanItem;
     const { error, slowerThan, calling } = one.having;
-    return span.service === one.service && (error === undefined || span.error === error) && (calling === undefined || span.peer === calling) && (slowerThan === undefined || span.durationMs > milliseconds(slowerThan));
+    return (
+      span.service === one.service &&
+      (error === undefined || span.error === error) &&
+      (calling === undefined || span.peer === calling) &&
+      (slowerThan === undefined || span.durationMs > milliseconds(slowerThan))
+    );
   }
   const flow = item as FlowItem;
-  return flow.verdict === one.verdict && (one.from === undefined || flow.source.service === one.from) && (one.to === undefined || flow.destination.service === one.to);
+  return (
+    flow.verdict === one.verdict &&
+    (one.from === undefined || flow.source.service === one.from) &&
+    (one.to === undefined || flow.destination.service === one.to)
+  );
 };

@@ -17,8 +17,18 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const compile = async (body: string): Promise<{ code: number | string; says: string }> => {
   const source = `import type { Analyzer, SpanItem } from '${relative(folder, ROOT)}/src/model.ts';\nexport const analyze: Analyzer<SpanItem> = (input) => ({ suspects: [], why: String(${body}) });\n`;
   await writeFile(join(folder, 'analyzer.ts'), source);
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: `${ROOT}/tsconfig.json`, compilerOptions: { typeRoots: [`${ROOT}/node_modules/@types`] }, include: ['analyzer.ts'] }));
-  const tsc = await start({ name: 'tsc', argv: [process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder] });
+  await writeFile(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({
+      extends: `${ROOT}/tsconfig.json`,
+      compilerOptions: { typeRoots: [`${ROOT}/node_modules/@types`] },
+      include: ['analyzer.ts'],
+    }),
+  );
+  const tsc = await start({
+    name: 'tsc',
+    argv: [process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder],
+  });
   let says = '';
   tsc.child.stdout?.on('data', (text) => {
     says += text;
@@ -30,8 +40,11 @@ test('an analyzer that looks at its evidence compiles', async () => {
   expect(await compile('input.test.items.length')).toEqual({ code: 0, says: '' });
 });
 
-test.each(['fault', 'truth', 'plan', 'history', 'ledger', 'injectedAt'])('an analyzer that reaches for the %s does not compile', async (word) => {
-  const { code, says } = await compile(`input.${word}`);
-  expect(code).not.toBe(0);
-  expect(says).toContain(`Property '${word}' does not exist on type 'Blind<SpanItem>'`);
-});
+test.each(['fault', 'truth', 'plan', 'history', 'ledger', 'injectedAt'])(
+  'an analyzer that reaches for the %s does not compile',
+  async (word) => {
+    const { code, says } = await compile(`input.${word}`);
+    expect(code).not.toBe(0);
+    expect(says).toContain(`Property '${word}' does not exist on type 'Blind<SpanItem>'`);
+  },
+);

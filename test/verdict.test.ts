@@ -6,17 +6,37 @@ import type { Entry, HistoryEvent } from '../src/history.ts';
 import type { Window } from '../src/model.ts';
 import { fromMs, iso } from '../src/time.ts';
 import { exitCodeOf, gradeSuspect, OUTCOMES, type Verdict, verdict } from '../src/verdict.ts';
-import { alertOn, at, injectedAt, ledgerOf, looksOf, planOf, type Story, since, storedRun, wholeHistory } from './helpers/tiny.ts';
+import {
+  alertOn,
+  at,
+  injectedAt,
+  ledgerOf,
+  looksOf,
+  planOf,
+  type Story,
+  since,
+  storedRun,
+  wholeHistory,
+} from './helpers/tiny.ts';
 
-const wanting = (also: Parameters<typeof alert>[0][] = []) => planOf(undefined, { expect: { alerts: 'located', also: also.map((labels) => alert(labels)) } });
+const wanting = (also: Parameters<typeof alert>[0][] = []) =>
+  planOf(undefined, { expect: { alerts: 'located', also: also.map((labels) => alert(labels)) } });
 const plan = wanting();
 const injected = injectedAt(plan);
 const after = (ms: number) => injected + fromMs(ms);
 const judged = (story: Story): Verdict => verdict(storedRun({ plan, ...story }));
 const without = (type: Entry['type']): Entry[] => wholeHistory(plan).filter((entry) => entry.type !== type);
 const instead = (event: HistoryEvent & { readonly of?: string }): Entry[] =>
-  wholeHistory(plan).map((entry) => (entry.type === event.type && (!('of' in entry) || entry.of === event.of) ? { at: entry.at, ...event } : entry));
-const gapOf = (window: Window, look: number) => ({ layer: 'alerts' as const, query: 'GET /alerts', window, why: 'HTTP 503', look });
+  wholeHistory(plan).map((entry) =>
+    entry.type === event.type && (!('of' in entry) || entry.of === event.of) ? { at: entry.at, ...event } : entry,
+  );
+const gapOf = (window: Window, look: number) => ({
+  layer: 'alerts' as const,
+  query: 'GET /alerts',
+  window,
+  why: 'HTTP 503',
+  look,
+});
 
 describe('a layer', () => {
   test('that blames the killed component for being gone explains the fault, and the drill passes', () => {
@@ -86,9 +106,12 @@ describe('a place', () => {
     expect(gradeSuspect({ ref: 'pod:nobody-1', kind: 'absent' }, truth, components)).toBe('noticed');
   });
 
-  test.each(['service:web', 'service:shop', 'pod:shop-1'] as const)("an edge's fault is located by its end %s, and not explained", (ref) => {
-    expect(gradeSuspect({ ref, kind: 'blocked' }, cut, components)).toBe('located');
-  });
+  test.each(['service:web', 'service:shop', 'pod:shop-1'] as const)(
+    "an edge's fault is located by its end %s, and not explained",
+    (ref) => {
+      expect(gradeSuspect({ ref, kind: 'blocked' }, cut, components)).toBe('located');
+    },
+  );
 
   test("an edge's fault is explained only by the edge, and the other direction is another edge", () => {
     expect(gradeSuspect({ ref: 'edge:web->shop', kind: 'blocked' }, cut, components)).toBe('explained');
@@ -103,12 +126,25 @@ describe('silence', () => {
 
   test('with a gap where an answer was needed is inconclusive, never a miss', () => {
     const { outcome, exitCode, because, gaps } = judged({ gaps: [gapOf(hold, 9)] });
-    expect({ outcome, exitCode, because }).toEqual({ outcome: 'inconclusive', exitCode: 2, because: 'alerts has gaps where an answer was needed' });
-    expect(gaps).toEqual([{ layer: 'alerts', query: 'GET /alerts', window: { from: iso(hold.from), until: iso(hold.until) }, why: 'HTTP 503' }]);
+    expect({ outcome, exitCode, because }).toEqual({
+      outcome: 'inconclusive',
+      exitCode: 2,
+      because: 'alerts has gaps where an answer was needed',
+    });
+    expect(gaps).toEqual([
+      {
+        layer: 'alerts',
+        query: 'GET /alerts',
+        window: { from: iso(hold.from), until: iso(hold.until) },
+        why: 'HTTP 503',
+      },
+    ]);
   });
 
   test('with a gap only in the warm-up, which nobody judges, is a miss', () => {
-    expect(judged({ gaps: [gapOf({ from: since(plan, 'warm-up', 0), until: since(plan, 'warm-up', 900) }, 1)] }).outcome).toBe('fail');
+    expect(
+      judged({ gaps: [gapOf({ from: since(plan, 'warm-up', 0), until: since(plan, 'warm-up', 900) }, 1)] }).outcome,
+    ).toBe('fail');
   });
 
   test("with another layer's gap is a miss", () => {
@@ -118,7 +154,10 @@ describe('silence', () => {
   test('of a layer that could not be asked even once is the layer’s own trouble', () => {
     const looks = looksOf(plan, 'alerts').map((look) => ({ ...look, gaps: 1 }));
     const { outcome, because } = judged({ looks, gaps: looks.map(({ window, n }) => gapOf(window, n)) });
-    expect({ outcome, because }).toEqual({ outcome: 'layer-unhealthy', because: 'alerts could not be asked: HTTP 503' });
+    expect({ outcome, because }).toEqual({
+      outcome: 'layer-unhealthy',
+      because: 'alerts could not be asked: HTTP 503',
+    });
   });
 
   test('a layer that saw the fault in spite of a gap passes', () => {
@@ -146,7 +185,12 @@ describe('time to detect', () => {
   });
 
   test('is later than noticing when the right place was named later', () => {
-    const { layers } = judged({ alerts: [alertOn('bank', after(1500)), { ...alertOn('shop', after(3500)), labels: { alertname: 'shopDown', service: 'shop', severity: 'page' } }] });
+    const { layers } = judged({
+      alerts: [
+        alertOn('bank', after(1500)),
+        { ...alertOn('shop', after(3500)), labels: { alertname: 'shopDown', service: 'shop', severity: 'page' } },
+      ],
+    });
     expect(layers.alerts.timeToDetect!.atMost).toBeLessThan(4000);
   });
 
@@ -160,33 +204,59 @@ describe('an injection', () => {
   const seen = [alertOn('shop', after(2000))];
   const unwitnessed = instead({ type: 'witness', of: 'injection', says: '0 of 2 killed pods are gone', holds: false });
 
-  test.each([['although a layer blamed the right place', seen], ['although no layer saw anything', []]])('that nothing witnesses is invalid, never a pass or a fail, %s', (_, alerts) => {
+  test.each([
+    ['although a layer blamed the right place', seen],
+    ['although no layer saw anything', []],
+  ])('that nothing witnesses is invalid, never a pass or a fail, %s', (_, alerts) => {
     const { outcome, exitCode, because } = judged({ history: unwitnessed, alerts });
     expect({ outcome, exitCode }).toEqual({ outcome: 'invalid-injection', exitCode: 2 });
     expect(because).toBe('nothing witnesses that the fault took effect: 0 of 2 killed pods are gone');
   });
 
   test('that the target refused is invalid', () => {
-    const history = [...without('injected'), at(after(0), { type: 'not-injected', why: 'no pod has that uid any more' })];
-    expect(judged({ history, alerts: seen })).toMatchObject({ outcome: 'invalid-injection', because: 'no pod has that uid any more' });
+    const history = [
+      ...without('injected'),
+      at(after(0), { type: 'not-injected', why: 'no pod has that uid any more' }),
+    ];
+    expect(judged({ history, alerts: seen })).toMatchObject({
+      outcome: 'invalid-injection',
+      because: 'no pod has that uid any more',
+    });
   });
 
   test('that was withheld because the platform was unsteady leaves the drill inconclusive', () => {
-    const history = [...without('injected'), at(after(0), { type: 'not-injected', why: 'no steady state: 50.0 % of 10 requests were answered well' })];
+    const history = [
+      ...without('injected'),
+      at(after(0), { type: 'not-injected', why: 'no steady state: 50.0 % of 10 requests were answered well' }),
+    ];
     expect(judged({ history }).outcome).toBe('inconclusive');
   });
 
   test('that nobody’s request came by is not exposed', () => {
     const ledger = ledgerOf(plan).map((record) => ({ ...record, request: 'GET /about' }));
-    expect(judged({ ledger, alerts: seen })).toMatchObject({ outcome: 'not-exposed', exitCode: 2, because: 'no request came by service:shop while the fault was in' });
+    expect(judged({ ledger, alerts: seen })).toMatchObject({
+      outcome: 'not-exposed',
+      exitCode: 2,
+      because: 'no request came by service:shop while the fault was in',
+    });
   });
 
   test('is dated by the first intention, and told with its witnesses', () => {
-    const ledger = ledgerOf(plan).map((record) => (record.intended >= iso(after(0)) && record.intended < iso(after(4900)) ? { ...record, status: 502 } : record));
+    const ledger = ledgerOf(plan).map((record) =>
+      record.intended >= iso(after(0)) && record.intended < iso(after(4900)) ? { ...record, status: 502 } : record,
+    );
     const { groundTruth } = judged({ ledger, alerts: seen });
-    expect(groundTruth).toMatchObject({ on: 'service:shop', kind: 'absent', from: iso(injected), until: iso(since(plan, 'recovery', 0)), healWitnessedBy: ['2 of 2 pods ready again'] });
+    expect(groundTruth).toMatchObject({
+      on: 'service:shop',
+      kind: 'absent',
+      from: iso(injected),
+      until: iso(since(plan, 'recovery', 0)),
+      healWitnessedBy: ['2 of 2 pods ready again'],
+    });
     expect(groundTruth.witnessedBy[0]).toBe('2 of 2 killed pods are gone');
-    expect(groundTruth.witnessedBy[1]).toMatch(/^ledger: all requests failed more: 100\.0 % of \d+, baseline 0\.0 % of 50/);
+    expect(groundTruth.witnessedBy[1]).toMatch(
+      /^ledger: all requests failed more: 100\.0 % of \d+, baseline 0\.0 % of 50/,
+    );
   });
 });
 
@@ -194,17 +264,33 @@ describe('a run', () => {
   const seen = [alertOn('shop', after(2000))];
 
   test('that is still broken wins over everything', () => {
-    const history = [...instead({ type: 'witness', of: 'injection', says: 'no', holds: false }), at(after(9000), { type: 'aborted', why: 'stopped by SIGINT' }), at(after(9000), { type: 'still-broken', why: 'healing: not within 90 s' })];
-    expect(judged({ history, ledger: [], alerts: seen })).toMatchObject({ outcome: 'still-broken', exitCode: 3, because: 'healing: not within 90 s' });
+    const history = [
+      ...instead({ type: 'witness', of: 'injection', says: 'no', holds: false }),
+      at(after(9000), { type: 'aborted', why: 'stopped by SIGINT' }),
+      at(after(9000), { type: 'still-broken', why: 'healing: not within 90 s' }),
+    ];
+    expect(judged({ history, ledger: [], alerts: seen })).toMatchObject({
+      outcome: 'still-broken',
+      exitCode: 3,
+      because: 'healing: not within 90 s',
+    });
   });
 
   test('whose healing was looked for and not seen is still broken', () => {
     const history = instead({ type: 'witness', of: 'healing', says: '1 of 2 pods ready again', holds: false });
-    expect(judged({ history, alerts: seen })).toMatchObject({ outcome: 'still-broken', because: 'healed, but not by what was seen: 1 of 2 pods ready again' });
+    expect(judged({ history, alerts: seen })).toMatchObject({
+      outcome: 'still-broken',
+      because: 'healed, but not by what was seen: 1 of 2 pods ready again',
+    });
   });
 
   test('that was ended early is inconclusive', () => {
-    expect(judged({ history: [...wholeHistory(plan), at(after(1), { type: 'aborted', why: 'stopped by SIGINT' })], alerts: seen })).toMatchObject({ outcome: 'inconclusive', because: 'ended early: stopped by SIGINT' });
+    expect(
+      judged({
+        history: [...wholeHistory(plan), at(after(1), { type: 'aborted', why: 'stopped by SIGINT' })],
+        alerts: seen,
+      }),
+    ).toMatchObject({ outcome: 'inconclusive', because: 'ended early: stopped by SIGINT' });
   });
 
   test('that did not come to its end is inconclusive', () => {
@@ -230,14 +316,28 @@ describe('a control', () => {
   const looks = looksOf(control, 'alerts');
 
   test('in which nobody is blamed passes', () => {
-    expect(judged({ plan: control, looks })).toMatchObject({ outcome: 'pass', exitCode: 0, groundTruth: { on: null, from: null } });
+    expect(judged({ plan: control, looks })).toMatchObject({
+      outcome: 'pass',
+      exitCode: 0,
+      groundTruth: { on: null, from: null },
+    });
   });
 
-  test.each(['quiet', 'hold'] as const)('with a suspect whose trouble began in the %s fails, and its grade says as much', (name) => {
-    const { outcome, because, layers } = judged({ plan: control, looks, alerts: [alertOn('stock', since(control, name, 10))] });
-    expect({ outcome, because }).toEqual({ outcome: 'fail', because: 'false alarm with no fault in: alerts blames service:stock (absent)' });
-    expect(layers.alerts.grade).toBe('noticed');
-  });
+  test.each(['quiet', 'hold'] as const)(
+    'with a suspect whose trouble began in the %s fails, and its grade says as much',
+    (name) => {
+      const { outcome, because, layers } = judged({
+        plan: control,
+        looks,
+        alerts: [alertOn('stock', since(control, name, 10))],
+      });
+      expect({ outcome, because }).toEqual({
+        outcome: 'fail',
+        because: 'false alarm with no fault in: alerts blames service:stock (absent)',
+      });
+      expect(layers.alerts.grade).toBe('noticed');
+    },
+  );
 
   test('in which a layer that was asked showed no data at all proves nothing about that layer', () => {
     const { outcome, because } = judged({ plan: control, looks: [...looks, ...looksOf(control, 'traces')] });
@@ -250,7 +350,14 @@ describe('all layers together', () => {
   test('blame by the sum of what each is sure of, a pod counted with its component', () => {
     const { fused, layers } = judged({ alerts: [alertOn('shop', after(2000))] });
     expect(fused.grade).toBe('explained');
-    expect(fused.suspects).toEqual([{ ref: 'service:shop', kind: 'absent', score: Math.round((layers.alerts.suspects[0]!.score / 6) * 1000) / 1000, layers: ['alerts'] }]);
+    expect(fused.suspects).toEqual([
+      {
+        ref: 'service:shop',
+        kind: 'absent',
+        score: Math.round((layers.alerts.suspects[0]!.score / 6) * 1000) / 1000,
+        layers: ['alerts'],
+      },
+    ]);
   });
 
   test('are blind when all of them are, silent when one could have spoken', () => {
@@ -262,16 +369,30 @@ describe('all layers together', () => {
 describe('an expectation', () => {
   const seen = [alertOn('shop', after(2000))];
   const asking = planOf(undefined, { expect: { also: [promql('sum(errors)', '3s').atLeast(2)] } });
-  const asked = (ms: number, value: number | null, failed: string | null = null) => ({ expectation: 0, at: after(ms), value, query: 'sum(errors)', failed });
+  const asked = (ms: number, value: number | null, failed: string | null = null) => ({
+    expectation: 0,
+    at: after(ms),
+    value,
+    query: 'sum(errors)',
+    failed,
+  });
   const holds = (answers: ReturnType<typeof asked>[]) => judged({ plan: asking, asked: answers }).expectations[0]!;
 
   test('holds by one look within its time, and names it', () => {
-    expect(holds([asked(500, 0), asked(1500, 2)])).toEqual({ says: 'promql sum(errors) >= 2 within 3s', holds: true, evidence: [`${iso(after(1500))} sum(errors) = 2`], why: `first true at ${iso(after(1500))}` });
+    expect(holds([asked(500, 0), asked(1500, 2)])).toEqual({
+      says: 'promql sum(errors) >= 2 within 3s',
+      holds: true,
+      evidence: [`${iso(after(1500))} sum(errors) = 2`],
+      why: `first true at ${iso(after(1500))}`,
+    });
   });
 
   test('does not hold by a look before the injection or after its time', () => {
     expect(holds([asked(-500, 9), asked(1000, 1), asked(3500, 9)]).holds).toBe(false);
-    expect(judged({ plan: asking, asked: [asked(1000, 1)] })).toMatchObject({ outcome: 'fail', because: 'not so: promql sum(errors) >= 2 within 3s' });
+    expect(judged({ plan: asking, asked: [asked(1000, 1)] })).toMatchObject({
+      outcome: 'fail',
+      because: 'not so: promql sum(errors) >= 2 within 3s',
+    });
   });
 
   test('is open when nobody answered, or when one of the looks failed and no other found it true', () => {
@@ -288,12 +409,17 @@ describe('an expectation', () => {
 
   test('of an alert holds by an alert that fires with those labels, and by no other', () => {
     const ask = (labels: Record<string, string>) => judged({ plan: wanting([labels]), alerts: seen }).expectations[0]!;
-    expect(ask({ alertname: 'shopDown', severity: 'critical' })).toMatchObject({ holds: true, evidence: [seen[0]!.id] });
+    expect(ask({ alertname: 'shopDown', severity: 'critical' })).toMatchObject({
+      holds: true,
+      evidence: [seen[0]!.id],
+    });
     expect(ask({ alertname: 'bankDown' })).toMatchObject({ holds: false, why: 'none among 1 seen in that time' });
   });
 
   test('is open when nothing was injected', () => {
-    expect(judged({ plan: wanting([{ service: 'shop' }]), history: without('injected'), alerts: seen }).expectations[0]).toMatchObject({ holds: null, why: 'nothing was injected' });
+    expect(
+      judged({ plan: wanting([{ service: 'shop' }]), history: without('injected'), alerts: seen }).expectations[0],
+    ).toMatchObject({ holds: null, why: 'nothing was injected' });
   });
 });
 

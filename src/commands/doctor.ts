@@ -18,18 +18,34 @@ const SETTINGS = [
 const NEEDED_BYTES = 1.5 * 2 ** 30;
 
 const checks: readonly Check[] = [
-  { name: 'Node', look: async () => (Number(process.versions.node.split('.')[0]) >= 24 ? process.version : Promise.reject(new Error(`${process.version}; firedrill needs 24 or newer`))) },
+  {
+    name: 'Node',
+    look: async () =>
+      Number(process.versions.node.split('.')[0]) >= 24
+        ? process.version
+        : Promise.reject(new Error(`${process.version}; firedrill needs 24 or newer`)),
+  },
   {
     name: 'namespaces',
     look: async () => {
       await mayUnshare().catch(async (error: unknown) => {
-        const forbidding = await Promise.all(SETTINGS.map(async ([name, bad, mend]) => ((await sysctl(name)) === bad ? `${name} is ${bad}; as root: ${mend}` : null)));
+        const forbidding = await Promise.all(
+          SETTINGS.map(async ([name, bad, mend]) =>
+            (await sysctl(name)) === bad ? `${name} is ${bad}; as root: ${mend}` : null,
+          ),
+        );
         throw new Error(forbidding.filter(Boolean).join('; ') || oneLine(error));
       });
       return 'user, network, mount and process namespaces can be made';
     },
   },
-  { name: 'memory', look: async () => (freemem() > NEEDED_BYTES ? `${(freemem() / 2 ** 30).toFixed(1)} GiB free` : Promise.reject(new Error(`${(freemem() / 2 ** 30).toFixed(1)} GiB free; the lab needs up to 1.5 GiB`))) },
+  {
+    name: 'memory',
+    look: async () =>
+      freemem() > NEEDED_BYTES
+        ? `${(freemem() / 2 ** 30).toFixed(1)} GiB free`
+        : Promise.reject(new Error(`${(freemem() / 2 ** 30).toFixed(1)} GiB free; the lab needs up to 1.5 GiB`)),
+  },
   ...LAB_TOOLS.map((name) => ({
     name,
     look: async () => {

@@ -37,21 +37,33 @@ const unfinished = async (out: string): Promise<Leftover[]> => {
     const entries = await readHistory(file).catch(() => []);
     const last = entries.at(-1);
     if (!last || entries.some((entry) => entry.type === 'ended')) continue;
-    found.push({ heal: () => close(folder, file, entries.some((entry) => entry.type === 'intent')) });
+    found.push({
+      heal: () =>
+        close(
+          folder,
+          file,
+          entries.some((entry) => entry.type === 'intent'),
+        ),
+    });
   }
   return found;
 };
 
 const close = async (folder: string, file: string, acted: boolean): Promise<string> => {
   await using history = await openHistory(file);
-  const why = acted ? 'the run was killed while its fault was in; its lab, and the fault with it, died with it' : 'the run was killed before it broke anything';
+  const why = acted
+    ? 'the run was killed while its fault was in; its lab, and the fault with it, died with it'
+    : 'the run was killed before it broke anything';
   await history.append({ type: 'aborted', why });
   await history.append({ type: 'ended' });
   return `${folder}: ${why}`;
 };
 
 const runFolders = async (out: string): Promise<string[]> => {
-  const below = async (folder: string): Promise<string[]> => (await readdir(folder, { withFileTypes: true }).catch(() => [])).filter((one) => one.isDirectory()).map((one) => join(folder, one.name));
+  const below = async (folder: string): Promise<string[]> =>
+    (await readdir(folder, { withFileTypes: true }).catch(() => []))
+      .filter((one) => one.isDirectory())
+      .map((one) => join(folder, one.name));
   return (await Promise.all((await below(out)).map(below))).flat();
 };
 

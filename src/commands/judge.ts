@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { judge, writeReports } from '../report.ts';
 import { FILES } from '../stored.ts';
 
-export const judgeCommand = async ({ dir, json }: { readonly dir: string; readonly json: boolean }): Promise<number> => {
+export const judgeCommand = async ({
+  dir,
+  json,
+}: {
+  readonly dir: string;
+  readonly json: boolean;
+}): Promise<number> => {
   const { verdict, text } = await judge(dir, ['verdict']);
   process.stdout.write(json ? `${JSON.stringify(verdict, null, 2)}\n` : text);
   return verdict.exitCode;

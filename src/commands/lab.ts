@@ -1,15 +1,20 @@
 // `firedrill lab up`: the embedded platform with gentle traffic, to look at and to write scenarios against.
 import { randomBytes } from 'node:crypto';
 import { loadPlatform } from '../load.ts';
+import type { Platform } from '../platform.ts';
 import { progress } from '../progress.ts';
 import { ANY_PORTS, type Lab, STANDARD_PORTS } from '../targets/lab/lab.ts';
 import { openLab } from '../targets/lab/open.ts';
 import { MILLISECOND, systemClock } from '../time.ts';
 import { trafficPlan } from '../traffic/plan.ts';
-import type { Platform } from '../platform.ts';
 import { stopSignal } from './stop.ts';
 
-export type LabArguments = { readonly platform?: string | undefined; readonly seed: number; readonly anyPort: boolean; readonly rate: number };
+export type LabArguments = {
+  readonly platform?: string | undefined;
+  readonly seed: number;
+  readonly anyPort: boolean;
+  readonly rate: number;
+};
 
 /** A lab that is forgotten ends its traffic after this long. */
 const TRAFFIC_SECONDS = 3600;
@@ -43,6 +48,13 @@ const endpoints = async (lab: Lab): Promise<string> => {
 
 const send = async (lab: Lab, platform: Platform, { seed, rate }: LabArguments, signal: AbortSignal): Promise<void> => {
   const load = { rate, arrivals: 'poisson', users: 50, timeoutMs: 5000 } as const;
-  const plan = trafficPlan({ runId: randomBytes(6).toString('hex'), seed, url: lab.clientUrl, load, journeys: platform.journeys, seconds: TRAFFIC_SECONDS });
+  const plan = trafficPlan({
+    runId: randomBytes(6).toString('hex'),
+    seed,
+    url: lab.clientUrl,
+    load,
+    journeys: platform.journeys,
+    seconds: TRAFFIC_SECONDS,
+  });
   for await (const _record of lab.traffic(plan, systemClock.now() + 1000n * MILLISECOND, signal)) void _record;
 };

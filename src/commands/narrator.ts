@@ -16,7 +16,9 @@ export const narrator = (show: Progress): Narrator => {
   let phase = 'starting';
   const now = (): void => {
     const seen = [...items].map(([layer, n]) => `${layer} ${n}`).join(', ');
-    show.now(`${phase}: ${counts.ended} requests answered or failed (${counts.failed} failed)${seen ? `; seen ${seen}` : ''}`);
+    show.now(
+      `${phase}: ${counts.ended} requests answered or failed (${counts.failed} failed)${seen ? `; seen ${seen}` : ''}`,
+    );
   };
   return {
     up: (endpoints) => show.say(`lab is up; Jaeger API ${endpoints.jaeger}, Prometheus ${endpoints.prometheus}`),
@@ -42,7 +44,11 @@ export const narrator = (show: Progress): Narrator => {
 
 const planLine = (plan: Plan): string => {
   const seconds = Math.round(plan.phases.at(-1)!.until / 1000);
-  return [`${plan.scenario} (about ${seconds} s; run ${plan.runId}, seed ${plan.seed})`, `  hurts: ${plan.radius.hurts}`, ...plan.warnings.map((line) => `  warning: ${line}`)].join('\n');
+  return [
+    `${plan.scenario} (about ${seconds} s; run ${plan.runId}, seed ${plan.seed})`,
+    `  hurts: ${plan.radius.hurts}`,
+    ...plan.warnings.map((line) => `  warning: ${line}`),
+  ].join('\n');
 };
 
 const words = (entry: Entry): string | null => {
@@ -57,6 +63,7 @@ const words = (entry: Entry): string | null => {
       return 'healed';
     case 'aborted':
     case 'not-injected':
+    case 'cut-short':
     case 'still-broken':
       return `${entry.type}: ${entry.why}`;
     default:

@@ -1,10 +1,16 @@
 // `firedrill plan`: what a drill would do, when, and to whom; nothing is touched.
+
+import { inWords } from '../expect.ts';
 import { loadPlatform, loadScenarios } from '../load.ts';
 import { type Plan, plan } from '../plan.ts';
 import { labFacts } from '../targets/lab/open.ts';
-import { inWords } from '../expect.ts';
 
-export type PlanArguments = { readonly scenario: readonly string[]; readonly seed: number; readonly platform?: string | undefined; readonly json: boolean };
+export type PlanArguments = {
+  readonly scenario: readonly string[];
+  readonly seed: number;
+  readonly platform?: string | undefined;
+  readonly json: boolean;
+};
 
 export const planCommand = async (argv: PlanArguments): Promise<number> => {
   const plans: Plan[] = [];
@@ -31,7 +37,12 @@ export const inText = (one: Plan): string => {
     '  timeline',
     ...one.phases.map(({ name, from, until }) => `    ${seconds(from)} ..${seconds(until)}  ${name}`),
     '  a layer may take this long to show the fault',
-    ...Object.entries(one.deadlines).map(([layer, { ms, parts }]) => `    ${layer.padEnd(8)} ${seconds(ms)}  = ${Object.entries(parts).map(([part, each]) => `${part} ${each} ms`).join(' + ')}`),
+    ...Object.entries(one.deadlines).map(
+      ([layer, { ms, parts }]) =>
+        `    ${layer.padEnd(8)} ${seconds(ms)}  = ${Object.entries(parts)
+          .map(([part, each]) => `${part} ${each} ms`)
+          .join(' + ')}`,
+    ),
     ...(demands.length > 0 ? [`  wanted    ${demands.join(', ')}`] : []),
     ...one.also.map((also) => `  and       ${inWords(also)}`),
     ...one.warnings.map((line) => `  warning   ${line}`),

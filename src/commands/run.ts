@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { type Backends, drill, folderFor, type Opened } from '../drill.ts';
 import { Usage } from '../errors.ts';
 import { type Found, loadPlatform, loadScenarios } from '../load.ts';
-import type { Platform } from '../platform.ts';
 import { plan } from '../plan.ts';
+import type { Platform } from '../platform.ts';
 import { type Progress, progress } from '../progress.ts';
 import { judge } from '../report.ts';
 import { line } from '../reporters/text.ts';
@@ -49,7 +49,8 @@ export const runCommand = async (argv: RunArguments): Promise<number> => {
 
 /** Everything is loaded, checked and planned before anything is touched. */
 const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
-  if (!Number.isInteger(argv.seed) || argv.seed < 0) throw new Usage(`--seed ${argv.seed}: must be a whole number, 0 or more`);
+  if (!Number.isInteger(argv.seed) || argv.seed < 0)
+    throw new Usage(`--seed ${argv.seed}: must be a whole number, 0 or more`);
   const found = await loadScenarios(argv.scenario);
   const jobs: Job[] = [];
   for (const one of found) {
@@ -62,13 +63,30 @@ const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
   return jobs;
 };
 
-const one = async ({ found, platform }: Job, argv: RunArguments, show: Progress, signal: AbortSignal): Promise<Verdict> => {
+const one = async (
+  { found, platform }: Job,
+  argv: RunArguments,
+  show: Progress,
+  signal: AbortSignal,
+): Promise<Verdict> => {
   const folder = folderFor(argv.out, found.scenario.name);
   const narrate = narrator(show);
   await using lab = await openLab(platform, argv.seed, (line) => show.say(line));
   const target: Opened = lab;
   narrate.up(lab.endpoints);
-  await drill({ scenario: found.scenario, platform, seed: argv.seed, runId: randomBytes(6).toString('hex'), folder, backends: backendsOf(argv), signal, on: narrate.on }, target);
+  await drill(
+    {
+      scenario: found.scenario,
+      platform,
+      seed: argv.seed,
+      runId: randomBytes(6).toString('hex'),
+      folder,
+      backends: backendsOf(argv),
+      signal,
+      on: narrate.on,
+    },
+    target,
+  );
   show.done();
   const { verdict, text } = await judge(folder);
   if (!argv.json) process.stdout.write(`${text}\nreport: ${join(folder, 'report.html')}\n`);
@@ -76,6 +94,8 @@ const one = async ({ found, platform }: Job, argv: RunArguments, show: Progress,
 };
 
 const backendsOf = ({ jaeger, loki, prometheus, alertmanager, hubble }: RunArguments): Backends =>
-  Object.fromEntries(Object.entries({ jaeger, loki, prometheus, alertmanager, hubble }).filter(([, url]) => url !== undefined)) as Backends;
+  Object.fromEntries(
+    Object.entries({ jaeger, loki, prometheus, alertmanager, hubble }).filter(([, url]) => url !== undefined),
+  ) as Backends;
 
 const summary = (verdicts: readonly Verdict[]): string => `\n${verdicts.map(line).join('\n')}\n`;

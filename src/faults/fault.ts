@@ -4,8 +4,19 @@ import type { Duration, Ref, Trouble } from '../model.ts';
 import type { Facts, Hit, Target } from '../targets/target.ts';
 
 export type NoFault = { readonly kind: 'none' };
-export type PodKill = { readonly kind: 'podKill'; readonly on: Ref; readonly pods: number | 'all'; readonly how: 'SIGKILL' | 'SIGSTOP' };
-export type Latency = { readonly kind: 'latency'; readonly on: Ref; readonly add: Duration; readonly jitter: Duration; readonly hit: Hit };
+export type PodKill = {
+  readonly kind: 'podKill';
+  readonly on: Ref;
+  readonly pods: number | 'all';
+  readonly how: 'SIGKILL' | 'SIGSTOP';
+};
+export type Latency = {
+  readonly kind: 'latency';
+  readonly on: Ref;
+  readonly add: Duration;
+  readonly jitter: Duration;
+  readonly hit: Hit;
+};
 export type NetworkPolicy = { readonly kind: 'networkPolicy'; readonly on: Ref; readonly how: 'drop' | 'reject' };
 export type FaultSpec = NoFault | PodKill | Latency | NetworkPolicy;
 

@@ -18,8 +18,14 @@ export const networkPolicyFault: Fault<NetworkPolicy> = {
   radius: (spec, facts) => {
     mustExist(spec.on, facts);
     return spec.on.startsWith('edge:')
-      ? { hurts: `every request along ${spec.on.slice(5)}, tagged or not`, spares: 'every other way into and out of both' }
-      : { hurts: `every request to and from ${spec.on.slice(8)}, tagged or not`, spares: 'scrapes and telemetry, which come from and go to the node' };
+      ? {
+          hurts: `every request along ${spec.on.slice(5)}, tagged or not`,
+          spares: 'every other way into and out of both',
+        }
+      : {
+          hurts: `every request to and from ${spec.on.slice(8)}, tagged or not`,
+          spares: 'scrapes and telemetry, which come from and go to the node',
+        };
   },
   inject: async (spec, { target, facts, runId, intend }) => {
     const knock = (): Promise<Probe> => target.probe(vantage(spec.on, facts), calleeOf(spec.on), null);
@@ -36,7 +42,10 @@ export const networkPolicyFault: Fault<NetworkPolicy> = {
       },
       witnessHealed: async (): Promise<Witness> => {
         const now = await knock();
-        return { says: `probe from ${now.from} to ${now.to}: ${now.outcome} in ${now.ms.toFixed(0)} ms`, holds: now.outcome === 'answered' };
+        return {
+          says: `probe from ${now.from} to ${now.to}: ${now.outcome} in ${now.ms.toFixed(0)} ms`,
+          holds: now.outcome === 'answered',
+        };
       },
     };
   },

@@ -13,7 +13,8 @@ export const refOf = (text: string): Ref => {
   throw new Usage(`'${text}' names neither a component (order-service) nor an edge (api-gateway->order-service)`);
 };
 
-export const serviceOf = (ref: Ref): string | null => (ref.startsWith('service:') ? ref.slice('service:'.length) : null);
+export const serviceOf = (ref: Ref): string | null =>
+  ref.startsWith('service:') ? ref.slice('service:'.length) : null;
 
 /** The reference as a target understands it. */
 export const placeOf = (ref: Ref): Place => ends(ref) ?? { service: serviceOf(ref) ?? ref };

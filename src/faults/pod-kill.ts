@@ -13,17 +13,23 @@ const RETURN = { forMs: 60_000, everyMs: 250 };
  * Kills pods of a component: `pods` of them (default 1) or all; `how: 'SIGSTOP'` freezes them in place of killing.
  * Example: `podKill('order-service', { pods: 'all' })`.
  */
-export const podKill = (on: string, options: { readonly pods?: number | 'all'; readonly how?: 'SIGKILL' | 'SIGSTOP' } = {}): PodKill => {
+export const podKill = (
+  on: string,
+  options: { readonly pods?: number | 'all'; readonly how?: 'SIGKILL' | 'SIGSTOP' } = {},
+): PodKill => {
   const ref = refOf(on);
   if (!serviceOf(ref)) throw new Usage(`podKill needs a component, not '${on}'`);
   return { kind: 'podKill', on: ref, pods: options.pods ?? 1, how: options.how ?? 'SIGKILL' };
 };
 
-const ofService = (spec: PodKill, pods: readonly Pod[]): Pod[] => pods.filter((pod) => pod.service === serviceOf(spec.on));
+const ofService = (spec: PodKill, pods: readonly Pod[]): Pod[] =>
+  pods.filter((pod) => pod.service === serviceOf(spec.on));
 
 /** The victims: by name, rotated by the seed, so that the same seed picks the same ones. */
 const victims = (spec: PodKill, pods: readonly Pod[], seed: number): Pod[] => {
-  const all = ofService(spec, pods).filter((pod) => pod.ready).sort((a, b) => a.name.localeCompare(b.name));
+  const all = ofService(spec, pods)
+    .filter((pod) => pod.ready)
+    .sort((a, b) => a.name.localeCompare(b.name));
   const first = all.length > 0 ? seed % all.length : 0;
   const rotated = [...all.slice(first), ...all.slice(0, first)];
   return spec.pods === 'all' ? rotated : rotated.slice(0, spec.pods);
@@ -34,10 +40,14 @@ export const podKillFault: Fault<PodKill> = {
   radius: (spec, facts) => {
     mustExist(spec.on, facts);
     const there = ofService(spec, facts.pods).length;
-    if (spec.pods !== 'all' && spec.pods > there) throw new Usage(`podKill wants ${spec.pods} pods of ${serviceOf(spec.on)}, which has ${there}`);
+    if (spec.pods !== 'all' && spec.pods > there)
+      throw new Usage(`podKill wants ${spec.pods} pods of ${serviceOf(spec.on)}, which has ${there}`);
     const n = spec.pods === 'all' ? there : spec.pods;
     const verb = spec.how === 'SIGKILL' ? 'killed' : 'frozen';
-    return { hurts: `${n} of ${there} pods of ${serviceOf(spec.on)} ${verb}: every request that they serve, tagged or not`, spares: n < there ? 'requests served by its other pods' : 'requests that never reach it' };
+    return {
+      hurts: `${n} of ${there} pods of ${serviceOf(spec.on)} ${verb}: every request that they serve, tagged or not`,
+      spares: n < there ? 'requests served by its other pods' : 'requests that never reach it',
+    };
   },
   inject: async (spec, context) => {
     const hit = victims(spec, await context.target.pods(), context.seed);
@@ -55,14 +65,24 @@ const killed = (spec: PodKill, target: Target, hit: readonly Pod[], before: numb
   witness: async (): Promise<Witness> => {
     const left = (await target.pods()).map((pod) => pod.uid);
     const gone = hit.filter((pod) => !left.includes(pod.uid));
-    return { says: `${gone.length} of ${hit.length} killed pods are gone: ${hit.map((pod) => pod.name).join(', ')}`, holds: gone.length === hit.length };
+    return {
+      says: `${gone.length} of ${hit.length} killed pods are gone: ${hit.map((pod) => pod.name).join(', ')}`,
+      holds: gone.length === hit.length,
+    };
   },
   heal: async () => {
-    await until(`replacements for the killed pods of ${serviceOf(spec.on)}`, async () => (ready(spec, await target.pods()).length >= before ? true : null), RETURN);
+    await until(
+      `replacements for the killed pods of ${serviceOf(spec.on)}`,
+      async () => (ready(spec, await target.pods()).length >= before ? true : null),
+      RETURN,
+    );
   },
   witnessHealed: async (): Promise<Witness> => {
     const now = ready(spec, await target.pods());
-    return { says: `${now.length} of ${before} pods ready again: ${now.map((pod) => pod.name).join(', ')}`, holds: now.length >= before };
+    return {
+      says: `${now.length} of ${before} pods ready again: ${now.map((pod) => pod.name).join(', ')}`,
+      holds: now.length >= before,
+    };
   },
 });
 
@@ -73,7 +93,10 @@ const frozen = (spec: PodKill, { target, facts, intend }: Context, hit: readonly
   return {
     witness: async (): Promise<Witness> => {
       const probe = await knock(hit[0]!);
-      return { says: `probe from ${probe.from} to frozen ${probe.to}: ${probe.outcome}`, holds: probe.outcome === 'timeout' };
+      return {
+        says: `probe from ${probe.from} to frozen ${probe.to}: ${probe.outcome}`,
+        holds: probe.outcome === 'timeout',
+      };
     },
     heal: async () => {
       const alive = new Set((await target.pods()).map((pod) => pod.uid));
@@ -84,8 +107,10 @@ const frozen = (spec: PodKill, { target, facts, intend }: Context, hit: readonly
     },
     witnessHealed: async (): Promise<Witness> => {
       const probe = await knock(hit[0]!);
-      return { says: `probe from ${probe.from} to ${probe.to}: ${probe.outcome} in ${probe.ms.toFixed(0)} ms`, holds: probe.outcome === 'answered' };
+      return {
+        says: `probe from ${probe.from} to ${probe.to}: ${probe.outcome} in ${probe.ms.toFixed(0)} ms`,
+        holds: probe.outcome === 'answered',
+      };
     },
   };
 };
-

@@ -11,6 +11,8 @@ export default class ClosingLine {
     const failed = all.numFailedTests + all.numRuntimeErrorTestSuites;
     const skipped = all.numPendingTests + all.numTodoTests;
     // At exit: Jest's own summary comes after every reporter's last word.
-    process.once('exit', () => process.stdout.write(`\n${all.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`));
+    process.once('exit', () =>
+      process.stdout.write(`\n${all.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`),
+    );
   }
 }

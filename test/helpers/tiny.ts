@@ -131,8 +131,7 @@ export const recordOf = (request: PlannedRequest, ms = 10): LedgerRecord => {
 };
 
 /** Every planned request, answered well in 10 ms. */
-export const ledgerOf = (of: Plan): LedgerRecord[] =>
-  trafficOf(of, 'http://web').requests.map((one) => recordOf(one));
+export const ledgerOf = (of: Plan): LedgerRecord[] => trafficOf(of, 'http://web').requests.map((one) => recordOf(one));
 
 const EVERY_MS = 1000;
 
@@ -147,7 +146,11 @@ export const looksOf = (of: Plan, layer: LayerName): Look[] =>
 type Seen = Item & { readonly seen: number };
 
 /** A firing critical alert about a component, as the webhook's receiver got it. */
-export const alertOn = (service: string, when: Nanos, name = `${service}Down`): AlertItem & { readonly seen: number } => ({
+export const alertOn = (
+  service: string,
+  when: Nanos,
+  name = `${service}Down`,
+): AlertItem & { readonly seen: number } => ({
   id: `webhook/${name}/${service}/firing/${iso(when)}`,
   at: when,
   seen: 1 + Number((when - START) / fromMs(EVERY_MS)),

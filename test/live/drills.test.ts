@@ -2,9 +2,9 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { LAYERS } from '../../src/model.ts';
-import type { Verdict } from '../../src/verdict.ts';
 import { FILES } from '../../src/stored.ts';
-import { firedrill, folder, launch, machine, noLab, NOBODYS_CACHE, ROOT, runsIn } from './tool.ts';
+import type { Verdict } from '../../src/verdict.ts';
+import { firedrill, folder, launch, machine, NOBODYS_CACHE, noLab, ROOT, runsIn } from './tool.ts';
 
 const MINUTES = 60_000;
 const SEEDS = [11, 12, 13, 14, 15];
@@ -18,7 +18,14 @@ afterAll(() => rm(NOBODYS_CACHE, { recursive: true, force: true }));
 const verdictOf = async (run: string): Promise<Verdict> => JSON.parse(await readFile(join(run, FILES.verdict), 'utf8'));
 
 /** What went wrong, on one screen. */
-const tale = (one: Verdict): string => [one.because, ...LAYERS.map((layer) => `${layer} ${one.layers[layer].grade}: ${one.layers[layer].suspects.map(({ ref, kind, score }) => `${ref} ${kind} ${score}`).join(', ')} (${one.layers[layer].why})`)].join('\n');
+const tale = (one: Verdict): string =>
+  [
+    one.because,
+    ...LAYERS.map(
+      (layer) =>
+        `${layer} ${one.layers[layer].grade}: ${one.layers[layer].suspects.map(({ ref, kind, score }) => `${ref} ${kind} ${score}`).join(', ')} (${one.layers[layer].why})`,
+    ),
+  ].join('\n');
 
 drill.each(scenarios)(
   `%s: every layer that can see the fault blames the right place${because}`,
@@ -67,7 +74,10 @@ const whyNobody = await noLab('nobody');
   async () => {
     await using out = await folder();
     const before = await machine();
-    const ran = await firedrill(['run', 'killed-order-service', '--out', out.path], 'nobody', { HOME: '/nonexistent', FIREDRILL_CACHE: NOBODYS_CACHE });
+    const ran = await firedrill(['run', 'killed-order-service', '--out', out.path], 'nobody', {
+      HOME: '/nonexistent',
+      FIREDRILL_CACHE: NOBODYS_CACHE,
+    });
     expect({ code: ran.code, err: ran.err }).toEqual({ code: 0, err: ran.err });
     expect(await machine()).toEqual(before);
   },
@@ -115,7 +125,8 @@ drill.each([
 /** The kernel takes a moment to end a namespace and all that was in it. */
 const settled = async (before: Awaited<ReturnType<typeof machine>>): Promise<void> => {
   const { until } = await import('../../src/poll.ts');
-  const same = async (): Promise<true | null> => (JSON.stringify(await machine()) === JSON.stringify(before) ? true : null);
+  const same = async (): Promise<true | null> =>
+    JSON.stringify(await machine()) === JSON.stringify(before) ? true : null;
   await until('the machine as it was before', same, { forMs: 10_000, everyMs: 200 }).catch(() => undefined);
   expect(await machine()).toEqual(before);
 };

@@ -35,19 +35,29 @@ export const launch = async (args: readonly string[], who: Who = 'me', env: Read
   return { pid: running.child.pid!, ended, seen, kill: (signal: NodeJS.Signals) => running.child.kill(signal) };
 };
 
-export const firedrill = async (args: readonly string[], who: Who = 'me', env: Readonly<Record<string, string>> = {}): Promise<Ran> => (await launch(args, who, env)).ended;
+export const firedrill = async (
+  args: readonly string[],
+  who: Who = 'me',
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> => (await launch(args, who, env)).ended;
 
 /** What a drill must not change: network namespaces, mounts, processes, our files in the temporary folder. */
 export const machine = async () => ({
   namespaces: (await run({ name: 'ip', argv: ['ip', 'netns', 'list'] })).trim(),
   links: (await run({ name: 'ip', argv: ['ip', '-br', 'link'] })).split('\n').map((line) => line.split(' ')[0]),
-  mounts: (await run({ name: 'mounts', argv: ['cat', '/proc/self/mounts'] })).split('\n').filter((line) => /firedrill|netns/.test(line)),
+  mounts: (await run({ name: 'mounts', argv: ['cat', '/proc/self/mounts'] }))
+    .split('\n')
+    .filter((line) => /firedrill|netns/.test(line)),
   processes: await labProcesses(),
   temporary: (await readdir(tmpdir())).filter((name) => /^firedrill-\d+-/.test(name) || name === 'node-compile-cache'),
 });
 
 const labProcesses = async (): Promise<string[]> =>
-  (await run({ name: 'ps', argv: ['ps', '-eo', 'args'] })).split('\n').filter((line) => /targets\/lab\/(inside|service)|traffic\/worker|agent\/delay-proxy|\/run\/firedrill|tcpdump .*nflog/.test(line));
+  (await run({ name: 'ps', argv: ['ps', '-eo', 'args'] }))
+    .split('\n')
+    .filter((line) =>
+      /targets\/lab\/(inside|service)|traffic\/worker|agent\/delay-proxy|\/run\/firedrill|tcpdump .*nflog/.test(line),
+    );
 
 /** A folder for reports that anybody may write to, gone when the scope ends. */
 export const folder = async () => {
@@ -64,7 +74,11 @@ export const runsIn = async (out: string): Promise<string[]> => {
 
 /** Null when labs can be made here, else why the suite is skipped. */
 export const noLab = async (who: Who): Promise<string | null> => {
-  const { code, out } = await firedrill(['doctor'], who, who === 'nobody' ? { HOME: '/nonexistent', FIREDRILL_CACHE: NOBODYS_CACHE } : {});
+  const { code, out } = await firedrill(
+    ['doctor'],
+    who,
+    who === 'nobody' ? { HOME: '/nonexistent', FIREDRILL_CACHE: NOBODYS_CACHE } : {},
+  );
   return code === 0 ? null : (out.split('\n').find((line) => line.startsWith('BAD')) ?? 'doctor is not content');
 };
 

@@ -17,7 +17,13 @@ export const cheat: Analyzer<SpanItem> = (input) => {
 };
 
 // @ts-expect-error No second argument can carry the truth in.
-export const smuggled: Analyzer<SpanItem> = (input: Blind<SpanItem>, truth: { on: string }) => ({ suspects: [], why: `${input.topology.entry}${truth.on}` });
+export const smuggled: Analyzer<SpanItem> = (input: Blind<SpanItem>, truth: { on: string }) => ({
+  suspects: [],
+  why: `${input.topology.entry}${truth.on}`,
+});
 
 // @ts-expect-error Evidence of one layer is not evidence of another.
-export const mixed: Analyzer<SpanItem> = (input: Blind<Item & { readonly dropReason: string }>) => ({ suspects: [], why: String(input.test.items.length) });
+export const mixed: Analyzer<SpanItem> = (input: Blind<Item & { readonly dropReason: string }>) => ({
+  suspects: [],
+  why: String(input.test.items.length),
+});

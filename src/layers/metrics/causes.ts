@@ -144,7 +144,10 @@ const slowCall = (scene: Scene, symptom: Symptom, next: Next): Cause | null => {
   const unanswered = worstCall(scene, symptom, view.service, 'unanswered');
   // Slow only because the unanswered calls were waited for: it is not the answers that are slow. Where the durations of
   // both are in one series, most calls going unanswered tells the same.
-  if (unanswered?.view === view && (mostlyUnanswered(symptom) || answeredSlowdown(view, stretch) < slowdown(view, stretch) / 2))
+  if (
+    unanswered?.view === view &&
+    (mostlyUnanswered(symptom) || answeredSlowdown(view, stretch) < slowdown(view, stretch) / 2)
+  )
     return next(unanswered);
   const server = scene.views.server.get(view.peer!);
   const way = wayThere(view, server, stretch);

@@ -82,7 +82,16 @@ export const startLab = async (options: LabOptions): Promise<Lab> => {
   };
   try {
     const { platform, seed, tools, otlp } = options;
-    const there = await inside.up({ platform, seed, tools, sockets, otlp, lokiPush: null, compileCache: join(cacheFolder(globalThis.process.env), 'compiled'), timing: TIMING });
+    const there = await inside.up({
+      platform,
+      seed,
+      tools,
+      sockets,
+      otlp,
+      lokiPush: null,
+      compileCache: join(cacheFolder(globalThis.process.env), 'compiled'),
+      timing: TIMING,
+    });
     const at = await publish(there, options.ports, `${sockets}/in.sock`, servers);
     return lab(options.platform, at, inside, runs, process, dispose);
   } catch (error) {

@@ -154,7 +154,10 @@ const answers = async (running: Running, pod: LabPod): Promise<true | null> => {
     throw new Unreachable(
       `pod ${pod.name} ended while starting: ${running.complaint() || `exit code ${running.child.exitCode}`}`,
     );
-  const response = await request(`http://${pod.ip}:${pod.port}/health/ready`, { signal: AbortSignal.timeout(1000), reset: true });
+  const response = await request(`http://${pod.ip}:${pod.port}/health/ready`, {
+    signal: AbortSignal.timeout(1000),
+    reset: true,
+  });
   await response.body.dump();
   return response.statusCode === 200 ? true : null;
 };
