@@ -1,10 +1,9 @@
 // Makes dist/ for the published package: JavaScript, declarations, and the data files that the compiler leaves out.
-
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const COPIED = /\.(proto|json|css|js)$/;
+const DATA = /\.(proto|json|css|js)$/;
 
 rmSync('dist', { recursive: true, force: true });
 const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
@@ -12,13 +11,9 @@ const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p'
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
-const copy = (folder: string): void => {
-  for (const name of readdirSync(folder)) {
-    const file = join(folder, name);
-    if (statSync(file).isDirectory()) copy(file);
-    else if (COPIED.test(name)) cpSync(file, join('dist', file));
-  }
-};
-copy('src');
+for (const file of readdirSync('src', { recursive: true, encoding: 'utf8' }))
+  if (DATA.test(file)) cpSync(join('src', file), join('dist/src', file));
 chmodSync('dist/src/cli.js', 0o755);
-cpSync('package.json', 'dist/package.json');
+// What the code reads of its own package. No name: inside of dist, 'firedrill' must not mean dist itself.
+const { version, type } = JSON.parse(readFileSync('package.json', 'utf8'));
+writeFileSync('dist/package.json', `${JSON.stringify({ version, type }, null, 2)}\n`);

@@ -153,7 +153,7 @@ export const verdict = (stored: Stored): Verdict => {
       healWitnessedBy: witnesses('healing'),
     },
     layers,
-    fused: fuse(layers, plan),
+    fused: fuse(layers, plan, times),
     expectations,
     traffic,
     gaps: evidence.gaps.map(({ layer, query, window, why }) => ({
@@ -209,11 +209,14 @@ const tail = (plan: Plan, layer: LayerName): Nanos => {
   return layer === 'alerts' ? fromMs(plan.deadlines.alerts.ms) : 0n;
 };
 
+const judgedUntil = (plan: Plan, layer: LayerName, times: Times): Nanos =>
+  (times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + tail(plan, layer);
+
 const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdict => {
   const { plan, evidence } = stored;
   const baseline = phaseWindow(plan, times, 'baseline');
   const quiet = phaseWindow(plan, times, 'quiet');
-  const end = (times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + tail(plan, layer);
+  const end = judgedUntil(plan, layer, times);
   const items = evidence.items.get(layer) ?? [];
   const looks = evidence.looks.filter((look) => look.layer === layer);
   // No alert is what a healthy alerting layer shows; no span, sample, line, flow or packet is what a dead one does.
@@ -273,6 +276,9 @@ const within = <I extends Item>(items: readonly I[], window: Window): I[] =>
     .filter((item) => item.at >= window.from && item.at < window.until)
     .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 
+const gapIn = ({ gaps }: Evidence, layer: LayerName, { from, until }: Window): Evidence['gaps'][number] | undefined =>
+  gaps.find((gap) => gap.layer === layer && gap.window.from < until && gap.window.until > from);
+
 /** The first look that reached the grade, and the last before it that was answered and had not. */
 const bracketOf = (
   looks: readonly Look[],
@@ -290,12 +296,12 @@ const bracketOf = (
 /** A suspect whose trouble began before the injection (give or take what a scrape can hide) detects nothing. */
 const ALREADY_MS = 1500;
 
-const afterInjection = (suspect: Suspect, times: Times): boolean =>
-  times.injected === null || suspect.since >= times.injected - fromMs(ALREADY_MS);
+const afterInjection = (since: Nanos, plan: Plan, times: Times): boolean =>
+  plan.truth.on === null || times.injected === null || since >= times.injected - fromMs(ALREADY_MS);
 
 const grade = (finding: Finding, data: boolean, plan: Plan, times: Times): Grade => {
   if (!data) return 'blind';
-  const suspects = finding.suspects.filter((suspect) => afterInjection(suspect, times));
+  const suspects = finding.suspects.filter(({ since }) => afterInjection(since, plan, times));
   const top = suspects[0];
   if (!top) return 'silent';
   return gradeSuspect(top, plan.truth, plan.topology.components);
@@ -334,11 +340,13 @@ const min = (a: Nanos, b: Nanos): Nanos => (a < b ? a : b);
 
 // ---- All layers together ---------------------------------------------------------------------------------------------
 
-const fuse = (layers: Verdict['layers'], plan: Plan): Verdict['fused'] => {
+const fuse = (layers: Verdict['layers'], plan: Plan, times: Times): Verdict['fused'] => {
   const found = new Map<string, { ref: Ref; kind: Trouble; score: number; layers: LayerName[] }>();
+  const fresh = (layer: LayerName) =>
+    layers[layer].suspects.filter(({ since }) => afterInjection(fromIso(since), plan, times));
   for (const layer of LAYERS) {
     // A layer has one voice for each blame, the surest, however many pods of the component it names.
-    for (const [key, { ref, kind, score }] of surest(layers[layer].suspects, plan)) {
+    for (const [key, { ref, kind, score }] of surest(fresh(layer), plan)) {
       const one = found.get(key) ?? { ref, kind, score: 0, layers: [] };
       found.set(key, { ...one, score: one.score + score, layers: [...one.layers, layer] });
     }
@@ -400,7 +408,9 @@ const decide = (
   unexposed(stored, times) ??
   unheard(stored, layers) ??
   clientTrouble(stored, traffic) ??
-  (stored.plan.truth.on === null ? controlDecision(layers) : faultDecision(stored, layers, expectations));
+  (stored.plan.truth.on === null
+    ? controlDecision(stored, layers)
+    : faultDecision(stored, times, layers, expectations));
 
 const brokenStill = ({ history, plan }: Stored): Decision | null => {
   const broken = history.find((entry) => entry.type === 'still-broken');
@@ -466,25 +476,34 @@ const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | 
     : null;
 };
 
-const controlDecision = (layers: Verdict['layers']): Decision => {
+/** A layer that was asked and never showed a thing would have raised no alarm either way: its silence proves nothing. */
+const controlDecision = ({ evidence }: Stored, layers: Verdict['layers']): Decision => {
   const loud = LAYERS.filter((layer) => layers[layer].suspects.length > 0);
   const alarms = loud.map(
     (layer) => `${layer} blames ${layers[layer].suspects[0]!.ref} (${layers[layer].suspects[0]!.kind})`,
   );
-  return loud.length > 0
-    ? { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` }
+  if (loud.length > 0) return { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` };
+  const asked = LAYERS.filter((layer) => evidence.looks.some((look) => look.layer === layer));
+  const blind = asked.filter((layer) => layers[layer].grade === 'blind').join(', ');
+  return blind
+    ? { outcome: 'layer-unhealthy', because: `${blind} showed nothing at all, so its silence proves nothing` }
     : { outcome: 'pass', because: 'no fault was in, and no layer reported one' };
 };
 
 const faultDecision = (
   { plan, evidence }: Stored,
+  times: Times,
   layers: Verdict['layers'],
   expectations: Verdict['expectations'],
 ): Decision => {
   const short = LAYERS.filter(
     (layer) => plan.demands[layer] && !gradeAtLeast(layers[layer].grade, plan.demands[layer]),
   );
-  const excused = short.filter((layer) => evidence.gaps.some((gap) => gap.layer === layer));
+  const excused = short.filter((layer) => {
+    const { from } = phaseWindow(plan, times, 'baseline');
+    const until = judgedUntil(plan, layer, times);
+    return gapIn(evidence, layer, { from, until }) !== undefined;
+  });
   const missed = short.filter((layer) => !excused.includes(layer));
   const broken = expectations.filter((one) => one.holds === false);
   const unknown = expectations.filter((one) => one.holds === null);
@@ -536,9 +555,13 @@ const byQuery = (one: Extract<Expectation, { bound: unknown }>, asked: readonly 
       evidence: [`${iso(good.at)} ${good.query} = ${good.value}`],
       why: `first true at ${iso(good.at)}`,
     };
-  if (answered.length === 0)
-    return { holds: null, evidence: [], why: looks[0]?.failed ?? 'it was never asked in that time' };
-  const last = answered.at(-1)!;
+  const last = answered.at(-1);
+  if (!last || answered.length < looks.length)
+    return {
+      holds: null,
+      evidence: [],
+      why: looks.find(({ failed }) => failed !== null)?.failed ?? 'it was never asked in that time',
+    };
   return {
     holds: false,
     evidence: [`${iso(last.at)} ${last.query} = ${last.value ?? 'nothing'}`],
@@ -560,7 +583,7 @@ const byItems = (
       evidence: found.slice(0, 10).map((item) => item.id),
       why: `${found.length} found, the first at ${iso(found[0]!.at)}`,
     };
-  const gap = evidence.gaps.find((one) => one.layer === layer);
+  const gap = gapIn(evidence, layer, window);
   return gap
     ? { holds: null, evidence: [], why: gap.why }
     : { holds: false, evidence: [], why: `none among ${items.length} seen in that time` };

@@ -113,6 +113,11 @@ describe('a place', () => {
     },
   );
 
+  test("a component's fault is located by the way into it, not by the way out of it", () => {
+    expect(gradeSuspect({ ref: 'edge:web->shop', kind: 'absent' }, truth, components)).toBe('located');
+    expect(gradeSuspect({ ref: 'edge:shop->stock', kind: 'absent' }, truth, components)).toBe('noticed');
+  });
+
   test("an edge's fault is explained only by the edge, and the other direction is another edge", () => {
     expect(gradeSuspect({ ref: 'edge:web->shop', kind: 'blocked' }, cut, components)).toBe('explained');
     expect(gradeSuspect({ ref: 'edge:web->shop', kind: 'slow' }, cut, components)).toBe('located');
@@ -291,6 +296,14 @@ describe('a run', () => {
         alerts: seen,
       }),
     ).toMatchObject({ outcome: 'inconclusive', because: 'ended early: stopped by SIGINT' });
+  });
+
+  test('whose hold the abort condition cut short is inconclusive', () => {
+    const history = [...wholeHistory(plan), at(after(1), { type: 'cut-short', why: 'up{} < 1' })];
+    expect(judged({ history, alerts: seen })).toMatchObject({
+      outcome: 'inconclusive',
+      because: 'the hold was cut short: up{} < 1',
+    });
   });
 
   test('that did not come to its end is inconclusive', () => {

@@ -50,7 +50,7 @@ export type Lab = Target & {
 };
 
 /** One user, network, mount and process namespace; the invoking user is nobody special in it, but owns it. */
-const UNSHARE = [
+export const UNSHARE = [
   'unshare',
   '--user',
   '--map-user=1000',

@@ -5,7 +5,7 @@ import { run } from '../../process.ts';
 import { tools } from '../../tools.ts';
 import type { Facts } from '../target.ts';
 import { LAB_TOOLS } from './config.ts';
-import { ANY_PORTS, type Lab, labTiming, type Ports, startLab } from './lab.ts';
+import { ANY_PORTS, type Lab, labTiming, type Ports, startLab, UNSHARE } from './lab.ts';
 
 /** The facts of a lab that is not up: all of them follow from the profile. Pods have no names and addresses yet. */
 export const labFacts = (platform: Platform): Facts => ({
@@ -28,27 +28,7 @@ export const labFacts = (platform: Platform): Facts => ({
 /** Throws Unreachable with what to change when this kernel lets nobody make namespaces. */
 export const mayUnshare = async (): Promise<void> => {
   try {
-    await run({
-      name: 'unshare',
-      argv: [
-        'unshare',
-        '--user',
-        '--map-user=1000',
-        '--map-group=1000',
-        '--net',
-        '--mount',
-        '--keep-caps',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        '--mount-proc',
-        'ip',
-        'link',
-        'set',
-        'lo',
-        'up',
-      ],
-    });
+    await run({ name: 'unshare', argv: [...UNSHARE, 'ip', 'link', 'set', 'lo', 'up'] });
   } catch {
     throw new Unreachable(
       'this machine lets you make no namespaces of your own, which the lab lives in; as root: sysctl -w kernel.unprivileged_userns_clone=1 (Debian), user.max_user_namespaces=10000 (RHEL), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); `firedrill doctor` tells which',
