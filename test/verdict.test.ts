@@ -23,7 +23,7 @@ const wanting = (also: Parameters<typeof alert>[0][] = []) =>
   planOf(undefined, { expect: { alerts: 'located', also: also.map((labels) => alert(labels)) } });
 const plan = wanting();
 const injected = injectedAt(plan);
-const after = (ms: number) => injected + fromMs(ms);
+const later = (ms: number) => injected + fromMs(ms);
 const judged = (story: Story): Verdict => verdict(storedRun({ plan, ...story }));
 const without = (type: Entry['type']): Entry[] => wholeHistory(plan).filter((entry) => entry.type !== type);
 const instead = (event: HistoryEvent & { readonly of?: string }): Entry[] =>
@@ -40,19 +40,19 @@ const gapOf = (window: Window, look: number) => ({
 
 describe('a layer', () => {
   test('that blames the killed component for being gone explains the fault, and the drill passes', () => {
-    const { outcome, exitCode, layers } = judged({ alerts: [alertOn('shop', after(2000))] });
+    const { outcome, exitCode, layers } = judged({ alerts: [alertOn('shop', later(2000))] });
     expect(outcome).toBe('pass');
     expect(exitCode).toBe(0);
     expect(layers.alerts.grade).toBe('explained');
-    expect(layers.alerts.suspects[0]).toMatchObject({ ref: 'service:shop', kind: 'absent', since: iso(after(2000)) });
+    expect(layers.alerts.suspects[0]).toMatchObject({ ref: 'service:shop', kind: 'absent', since: iso(later(2000)) });
   });
 
   test('that blames the right component for the wrong thing has located the fault', () => {
-    expect(judged({ alerts: [alertOn('shop', after(2000), 'HighErrorRate')] }).layers.alerts.grade).toBe('located');
+    expect(judged({ alerts: [alertOn('shop', later(2000), 'HighErrorRate')] }).layers.alerts.grade).toBe('located');
   });
 
   test('that blames somebody else has only noticed, and the drill fails and says so', () => {
-    const { outcome, because, layers } = judged({ alerts: [alertOn('bank', after(2000))] });
+    const { outcome, because, layers } = judged({ alerts: [alertOn('bank', later(2000))] });
     expect(layers.alerts.grade).toBe('noticed');
     expect({ outcome, because }).toEqual({ outcome: 'fail', because: 'alerts is noticed, located is asked for' });
   });
@@ -66,13 +66,13 @@ describe('a layer', () => {
 
   test('with no data is never a pass, whatever the others show', () => {
     const both = planOf(undefined, { expect: { alerts: 'located', traces: 'noticed' } });
-    const { outcome, because } = judged({ plan: both, alerts: [alertOn('shop', after(2000))] });
+    const { outcome, because } = judged({ plan: both, alerts: [alertOn('shop', later(2000))] });
     expect(outcome).toBe('fail');
     expect(because).toBe('traces is blind, noticed is asked for');
   });
 
   test('that is not named by the scenario is reported and not required', () => {
-    const { layers, outcome } = judged({ alerts: [alertOn('shop', after(2000))] });
+    const { layers, outcome } = judged({ alerts: [alertOn('shop', later(2000))] });
     expect(layers.logs).toMatchObject({ grade: 'blind', wanted: null });
     expect(outcome).toBe('pass');
   });
@@ -81,7 +81,7 @@ describe('a layer', () => {
 describe('what was there before the fault', () => {
   test('an alert that fired in the baseline already detects nothing', () => {
     const standing = alertOn('shop', since(plan, 'baseline', 1000));
-    const { layers, outcome } = judged({ alerts: [standing, { ...standing, id: 'again', at: after(2000) }] });
+    const { layers, outcome } = judged({ alerts: [standing, { ...standing, id: 'again', at: later(2000) }] });
     expect(layers.alerts.grade).toBe('silent');
     expect(outcome).toBe('fail');
   });
@@ -127,7 +127,7 @@ describe('a place', () => {
 });
 
 describe('silence', () => {
-  const hold = { from: after(0), until: after(4000) };
+  const hold = { from: later(0), until: later(4000) };
 
   test('with a gap where an answer was needed is inconclusive, never a miss', () => {
     const { outcome, exitCode, because, gaps } = judged({ gaps: [gapOf(hold, 9)] });
@@ -166,15 +166,15 @@ describe('silence', () => {
   });
 
   test('a layer that saw the fault in spite of a gap passes', () => {
-    expect(judged({ alerts: [alertOn('shop', after(2000))], gaps: [gapOf(hold, 9)] }).outcome).toBe('pass');
+    expect(judged({ alerts: [alertOn('shop', later(2000))], gaps: [gapOf(hold, 9)] }).outcome).toBe('pass');
   });
 });
 
 describe('time to detect', () => {
   test('is a bracket: after the last quiet look, by the first firing one', () => {
-    const { layers } = judged({ alerts: [alertOn('shop', after(2000))] });
+    const { layers } = judged({ alerts: [alertOn('shop', later(2000))] });
     const looks = looksOf(plan, 'alerts');
-    const firing = looks.find(({ asked }) => asked > after(2000))!;
+    const firing = looks.find(({ asked }) => asked > later(2000))!;
     const quiet = looks[looks.indexOf(firing) - 1]!;
     const ms = (when: bigint) => Math.round(Number(when - injected) / 1e6);
     expect(layers.alerts.timeToDetect).toEqual({ atLeast: ms(quiet.asked), atMost: ms(firing.answered) });
@@ -183,17 +183,17 @@ describe('time to detect', () => {
 
   test('counts a look that could not be answered as no quiet look', () => {
     const looks = looksOf(plan, 'alerts');
-    const firing = looks.findIndex(({ asked }) => asked > after(2000));
+    const firing = looks.findIndex(({ asked }) => asked > later(2000));
     const lost = looks.map((look, i) => (i === firing - 1 ? { ...look, gaps: 1 } : look));
-    const { timeToDetect } = judged({ looks: lost, alerts: [alertOn('shop', after(2000))] }).layers.alerts;
+    const { timeToDetect } = judged({ looks: lost, alerts: [alertOn('shop', later(2000))] }).layers.alerts;
     expect(timeToDetect!.atLeast).toBe(Math.round(Number(looks[firing - 2]!.asked - injected) / 1e6));
   });
 
   test('is later than noticing when the right place was named later', () => {
     const { layers } = judged({
       alerts: [
-        alertOn('bank', after(1500)),
-        { ...alertOn('shop', after(3500)), labels: { alertname: 'shopDown', service: 'shop', severity: 'page' } },
+        alertOn('bank', later(1500)),
+        { ...alertOn('shop', later(3500)), labels: { alertname: 'shopDown', service: 'shop', severity: 'page' } },
       ],
     });
     expect(layers.alerts.timeToDetect!.atMost).toBeLessThan(4000);
@@ -206,7 +206,7 @@ describe('time to detect', () => {
 });
 
 describe('an injection', () => {
-  const seen = [alertOn('shop', after(2000))];
+  const seen = [alertOn('shop', later(2000))];
   const unwitnessed = instead({ type: 'witness', of: 'injection', says: '0 of 2 killed pods are gone', holds: false });
 
   test.each([
@@ -221,7 +221,7 @@ describe('an injection', () => {
   test('that the target refused is invalid', () => {
     const history = [
       ...without('injected'),
-      at(after(0), { type: 'not-injected', why: 'no pod has that uid any more' }),
+      at(later(0), { type: 'not-injected', why: 'no pod has that uid any more' }),
     ];
     expect(judged({ history, alerts: seen })).toMatchObject({
       outcome: 'invalid-injection',
@@ -232,7 +232,7 @@ describe('an injection', () => {
   test('that was withheld because the platform was unsteady leaves the drill inconclusive', () => {
     const history = [
       ...without('injected'),
-      at(after(0), { type: 'not-injected', why: 'no steady state: 50.0 % of 10 requests were answered well' }),
+      at(later(0), { type: 'not-injected', why: 'no steady state: 50.0 % of 10 requests were answered well' }),
     ];
     expect(judged({ history }).outcome).toBe('inconclusive');
   });
@@ -248,7 +248,7 @@ describe('an injection', () => {
 
   test('is dated by the first intention, and told with its witnesses', () => {
     const ledger = ledgerOf(plan).map((record) =>
-      record.intended >= iso(after(0)) && record.intended < iso(after(4900)) ? { ...record, status: 502 } : record,
+      record.intended >= iso(later(0)) && record.intended < iso(later(4900)) ? { ...record, status: 502 } : record,
     );
     const { groundTruth } = judged({ ledger, alerts: seen });
     expect(groundTruth).toMatchObject({
@@ -266,13 +266,13 @@ describe('an injection', () => {
 });
 
 describe('a run', () => {
-  const seen = [alertOn('shop', after(2000))];
+  const seen = [alertOn('shop', later(2000))];
 
   test('that is still broken wins over everything', () => {
     const history = [
       ...instead({ type: 'witness', of: 'injection', says: 'no', holds: false }),
-      at(after(9000), { type: 'aborted', why: 'stopped by SIGINT' }),
-      at(after(9000), { type: 'still-broken', why: 'healing: not within 90 s' }),
+      at(later(9000), { type: 'aborted', why: 'stopped by SIGINT' }),
+      at(later(9000), { type: 'still-broken', why: 'healing: not within 90 s' }),
     ];
     expect(judged({ history, ledger: [], alerts: seen })).toMatchObject({
       outcome: 'still-broken',
@@ -292,14 +292,14 @@ describe('a run', () => {
   test('that was ended early is inconclusive', () => {
     expect(
       judged({
-        history: [...wholeHistory(plan), at(after(1), { type: 'aborted', why: 'stopped by SIGINT' })],
+        history: [...wholeHistory(plan), at(later(1), { type: 'aborted', why: 'stopped by SIGINT' })],
         alerts: seen,
       }),
     ).toMatchObject({ outcome: 'inconclusive', because: 'ended early: stopped by SIGINT' });
   });
 
   test('whose hold the abort condition cut short is inconclusive', () => {
-    const history = [...wholeHistory(plan), at(after(1), { type: 'cut-short', why: 'up{} < 1' })];
+    const history = [...wholeHistory(plan), at(later(1), { type: 'cut-short', why: 'up{} < 1' })];
     expect(judged({ history, alerts: seen })).toMatchObject({
       outcome: 'inconclusive',
       because: 'the hold was cut short: up{} < 1',
@@ -318,7 +318,7 @@ describe('a run', () => {
   });
 
   test('gives the same verdict byte for byte, in whatever order its ledger and items were stored', () => {
-    const alerts = [...seen, alertOn('bank', after(3000)), alertOn('stock', after(3000))];
+    const alerts = [...seen, alertOn('bank', later(3000)), alertOn('stock', later(3000))];
     const turned = judged({ alerts: [...alerts].reverse(), ledger: ledgerOf(plan).reverse() });
     expect(JSON.stringify(judged({ alerts }))).toBe(JSON.stringify(turned));
   });
@@ -361,7 +361,7 @@ describe('a control', () => {
 
 describe('all layers together', () => {
   test('blame by the sum of what each is sure of, a pod counted with its component', () => {
-    const { fused, layers } = judged({ alerts: [alertOn('shop', after(2000))] });
+    const { fused, layers } = judged({ alerts: [alertOn('shop', later(2000))] });
     expect(fused.grade).toBe('explained');
     expect(fused.suspects).toEqual([
       {
@@ -380,11 +380,11 @@ describe('all layers together', () => {
 });
 
 describe('an expectation', () => {
-  const seen = [alertOn('shop', after(2000))];
+  const seen = [alertOn('shop', later(2000))];
   const asking = planOf(undefined, { expect: { also: [promql('sum(errors)', '3s').atLeast(2)] } });
   const asked = (ms: number, value: number | null, failed: string | null = null) => ({
     expectation: 0,
-    at: after(ms),
+    at: later(ms),
     value,
     query: 'sum(errors)',
     failed,
@@ -395,8 +395,8 @@ describe('an expectation', () => {
     expect(holds([asked(500, 0), asked(1500, 2)])).toEqual({
       says: 'promql sum(errors) >= 2 within 3s',
       holds: true,
-      evidence: [`${iso(after(1500))} sum(errors) = 2`],
-      why: `first true at ${iso(after(1500))}`,
+      evidence: [`${iso(later(1500))} sum(errors) = 2`],
+      why: `first true at ${iso(later(1500))}`,
     });
   });
 
@@ -442,6 +442,6 @@ test('only a pass exits with 0, only a fail with 1, only still broken with 3', (
 
 test('a delay on an edge is explained by slowness of that edge and located by its callee', () => {
   const slow = planOf(latency('web->shop', '300ms'));
-  const { layers } = judged({ plan: slow, alerts: [alertOn('shop', after(2000), 'HighLatency')] });
+  const { layers } = judged({ plan: slow, alerts: [alertOn('shop', later(2000), 'HighLatency')] });
   expect(layers.alerts).toMatchObject({ grade: 'located', suspects: [{ kind: 'slow' }] });
 });
