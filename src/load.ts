@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { oneLine, Usage } from './errors.ts';
 import { type Platform, type PlatformProfile, platform } from './platform.ts';
 import { isScenario, type Scenario } from './scenario.ts';
+import { typeError } from './typecheck.ts';
 
 const ROOT = new URL('..', import.meta.url);
 const OWN = new URL(`./index${extname(import.meta.url)}`, import.meta.url).href;
@@ -47,7 +48,18 @@ export const loadScenarios = async (words: readonly string[]): Promise<Found[]> 
   const files = words.length > 0 ? await Promise.all(words.map(fileOf)) : await defaultFiles();
   const loaded: Found[] = [];
   for (const file of files) loaded.push(...(await loadScenario(file)));
+  await mustTypeCheck(files);
   return loaded;
+};
+
+const checked = new Set<string>();
+
+/** After the files have loaded, since what they say about themselves is plainer. Our own were checked when we were built. */
+const mustTypeCheck = async (files: readonly string[]): Promise<void> => {
+  const isTheirs = (file: string): boolean => /\.m?ts$/.test(file) && !file.startsWith(fileURLToPath(ROOT));
+  const wrong = await typeError(files.filter((file) => isTheirs(file) && !checked.has(file)));
+  if (wrong) throw new Usage(wrong);
+  for (const file of files) checked.add(file);
 };
 
 const fileOf = async (word: string): Promise<string> => {
@@ -88,7 +100,9 @@ export const loadPlatform = async (word: string): Promise<Platform> => {
     throw new Usage(
       `${file}: does not export a platform profile; write export default platform({ name: …, components: … })`,
     );
-  return platform(profile as PlatformProfile);
+  const made = platform(profile as PlatformProfile);
+  await mustTypeCheck([file]);
+  return made;
 };
 
 /** The shipped platforms. */
