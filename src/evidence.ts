@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
-import { Usage } from './errors.ts';
+import { oneLine, Usage } from './errors.ts';
 import type { Answer, Gap, Item, LayerAdapter, LayerName, Nanos, Query, Window } from './model.ts';
 import { during } from './poll.ts';
 import { fromIso, fromMs, iso, systemClock } from './time.ts';
@@ -69,7 +69,7 @@ export const evidence = (
     return writing;
   };
 
-  const look = async (adapter: LayerAdapter, window: Window): Promise<void> => {
+  const look = async (adapter: LayerAdapter, window: Window): Promise<readonly Gap[]> => {
     const n = (numbers.get(adapter.layer) ?? 0) + 1;
     numbers.set(adapter.layer, n);
     const asked = systemClock.now();
@@ -93,6 +93,7 @@ export const evidence = (
       ...fresh.map((item) => ({ t: 'item', layer, seen: n, ...item })),
     ]);
     onLook(one);
+    return answer.gaps;
   };
 
   const put = async (question: Question): Promise<void> => {
@@ -100,7 +101,7 @@ export const evidence = (
     const { expectation, query } = question;
     const asked = await question.ask(at).then(
       (value): Asked => ({ expectation, at, value, query, failed: null }),
-      (error: Error): Asked => ({ expectation, at, value: null, query, failed: error.message }),
+      (error: unknown): Asked => ({ expectation, at, value: null, query, failed: oneLine(error) }),
     );
     await write([{ t: 'asked', ...asked }]);
   };
@@ -108,8 +109,10 @@ export const evidence = (
   const begins = new Map<LayerName, Nanos>();
   const next = async (adapter: LayerAdapter, from: Nanos): Promise<void> => {
     const until = systemClock.now();
-    await look(adapter, { from: max(from, begins.get(adapter.layer) ?? from), until });
-    begins.set(adapter.layer, until - fromMs(lateMs[adapter.layer]));
+    const gaps = await look(adapter, { from: max(from, begins.get(adapter.layer) ?? from), until });
+    // What was not answered is asked again.
+    const unanswered = gaps.map(({ window }) => window.from);
+    begins.set(adapter.layer, unanswered.reduce(min, until - fromMs(lateMs[adapter.layer])));
   };
   let start = 0n;
 
@@ -129,6 +132,7 @@ export const evidence = (
 
 const FOREVER_MS = 24 * 3_600_000;
 const max = (a: Nanos, b: Nanos): Nanos => (a > b ? a : b);
+const min = (a: Nanos, b: Nanos): Nanos => (a < b ? a : b);
 const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? iso(value) : value);
 
 /** Reads evidence back from `evidence.ndjson`, or from its gzipped form. Throws Usage with file and line when it is damaged. */
@@ -164,10 +168,18 @@ const INSTANTS = new Set(['at', 'asked', 'answered', 'from', 'until']);
 
 const parse = (line: string, file: string, number: number): unknown => {
   try {
-    return JSON.parse(line, (key, value) =>
-      INSTANTS.has(key) && typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? fromIso(value) : value,
-    );
+    return revive(JSON.parse(line));
   } catch {
-    throw new Usage(`${file}:${number}: not a line of JSON; the stored run is damaged here`);
+    throw new Usage(`${file}:${number}: not a line of evidence; the stored run is damaged here`);
   }
+};
+
+/** Instants are the record's own and its window's; a label that is called `at` stays the text that it is. */
+const revive = (record: unknown): object => {
+  if (typeof record !== 'object' || record === null) throw new TypeError('not an object');
+  const fields = Object.entries(record).map(([key, value]) => {
+    if (key === 'window') return [key, revive(value)];
+    return [key, INSTANTS.has(key) && typeof value === 'string' ? fromIso(value) : value];
+  });
+  return Object.fromEntries(fields);
 };
