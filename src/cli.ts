@@ -5,11 +5,12 @@ import { hideBin } from 'yargs/helpers';
 import { oneLine, StillBroken, Unreachable, Usage } from './errors.ts';
 
 const BACKENDS = {
-  jaeger: { type: 'string', describe: 'URL of a Jaeger query service in place of the lab’s own' },
-  loki: { type: 'string', describe: 'URL of a Loki in place of the lab’s own' },
-  prometheus: { type: 'string', describe: 'URL of a Prometheus in place of the lab’s own' },
-  alertmanager: { type: 'string', describe: 'URL of an Alertmanager in place of the lab’s own' },
-  hubble: { type: 'string', describe: 'host:port of a Hubble relay in place of the lab’s own' },
+  jaeger: { type: 'string', describe: 'URL of a Jaeger query service: spans are sent to it (--otlp) and read from it' },
+  otlp: { type: 'string', describe: 'URL where that Jaeger takes OTLP over HTTP; default: the same host, port 4318' },
+  loki: { type: 'string', describe: 'URL of a Loki: log lines are pushed to it and read from it' },
+  prometheus: { type: 'string', describe: 'URL of a Prometheus: samples are remote-written to it and read from it' },
+  alertmanager: { type: 'string', describe: 'URL of an Alertmanager: alerts are sent to it and read from it' },
+  hubble: { type: 'string', describe: 'host:port of a Hubble to read flows from; nothing is sent to it' },
 } as const;
 
 const SETTING = {

@@ -1,7 +1,8 @@
 // `firedrill run`: each scenario in a lab of its own, judged, reported.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type Backends, drill, folderFor, type Opened } from '../drill.ts';
+import { type Given, mustAnswer, type Swapped, swapped } from '../backends.ts';
+import { drill, folderFor, type Opened } from '../drill.ts';
 import { Usage } from '../errors.ts';
 import { type Found, loadPlatform, loadScenarios } from '../load.ts';
 import { plan } from '../plan.ts';
@@ -10,12 +11,13 @@ import { type Progress, progress } from '../progress.ts';
 import { judge } from '../report.ts';
 import { line } from '../reporters/text.ts';
 import { controlOf } from '../scenario.ts';
+import { ANY_PORTS } from '../targets/lab/lab.ts';
 import { labFacts, openLab } from '../targets/lab/open.ts';
 import type { Verdict } from '../verdict.ts';
 import { narrator } from './narrator.ts';
 import { stopSignal } from './stop.ts';
 
-export type RunArguments = { readonly [K in keyof Backends]: string | undefined } & {
+export type RunArguments = Given & {
   readonly scenario: readonly string[];
   readonly seed: number;
   readonly platform?: string | undefined;
@@ -31,6 +33,8 @@ const worst = (codes: readonly number[]): number => [3, 1, 2, 0].find((code) => 
 
 export const runCommand = async (argv: RunArguments): Promise<number> => {
   const jobs = await jobsOf(argv);
+  const backends = swapped(argv);
+  await mustAnswer(backends, jobs[0]!.platform);
   const show = progress(process.stderr);
   const stop = stopSignal((line) => show.say(line));
   const codes: number[] = [];
@@ -38,7 +42,7 @@ export const runCommand = async (argv: RunArguments): Promise<number> => {
   for (const [n, job] of jobs.entries()) {
     if (stop.signal.aborted) break;
     if (jobs.length > 1) show.say(`\n── ${n + 1} of ${jobs.length}: ${job.found.scenario.name}`);
-    const verdict = await one(job, argv, show, stop.signal);
+    const verdict = await one(job, argv, backends, show, stop.signal);
     verdicts.push(verdict);
     codes.push(verdict.exitCode);
   }
@@ -66,14 +70,15 @@ const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
 const one = async (
   { found, platform }: Job,
   argv: RunArguments,
+  { reads, receivers }: Swapped,
   show: Progress,
   signal: AbortSignal,
 ): Promise<Verdict> => {
   const folder = folderFor(argv.out, found.scenario.name);
   const narrate = narrator(show);
-  await using lab = await openLab(platform, argv.seed, (line) => show.say(line));
+  await using lab = await openLab(platform, argv.seed, (line) => show.say(line), ANY_PORTS, receivers);
   const target: Opened = lab;
-  narrate.up(lab.endpoints);
+  narrate.up({ ...lab.endpoints, ...reads });
   await drill(
     {
       scenario: found.scenario,
@@ -81,7 +86,7 @@ const one = async (
       seed: argv.seed,
       runId: randomBytes(6).toString('hex'),
       folder,
-      backends: backendsOf(argv),
+      backends: reads,
       signal,
       on: narrate.on,
     },
@@ -92,10 +97,5 @@ const one = async (
   if (!argv.json) process.stdout.write(`${text}\nreport: ${join(folder, 'report.html')}\n`);
   return verdict;
 };
-
-const backendsOf = ({ jaeger, loki, prometheus, alertmanager, hubble }: RunArguments): Backends =>
-  Object.fromEntries(
-    Object.entries({ jaeger, loki, prometheus, alertmanager, hubble }).filter(([, url]) => url !== undefined),
-  ) as Backends;
 
 const summary = (verdicts: readonly Verdict[]): string => `\n${verdicts.map(line).join('\n')}\n`;

@@ -13,11 +13,18 @@ export type LabConfig = {
   readonly sockets: string;
   /** Folder where compiled code of the pods' program is kept from run to run: they start in half the time. */
   readonly compileCache: string;
-  /** Real backends on the host, `host:port`, that the pods send to in place of the lab's own. */
-  readonly otlp: string | null;
-  readonly lokiPush: string | null;
+  readonly receivers: Receivers;
   readonly timing: LabTiming;
 };
+
+export const RECEIVERS = ['otlp', 'loki', 'prometheus', 'alertmanager'] as const;
+export type Receiver = (typeof RECEIVERS)[number];
+/**
+ * Real backends that the lab sends to, as base URLs that the host reaches; null: the lab's own alone. Spans and log lines go
+ * there in place of the lab's stores; samples and alerts go there besides, as the lab's Prometheus is who makes them.
+ */
+export type Receivers = { readonly [K in Receiver]: string | null };
+export const NO_RECEIVERS: Receivers = { otlp: null, loki: null, prometheus: null, alertmanager: null };
 
 /** The lab's clockwork, in milliseconds. */
 export type LabTiming = {

@@ -49,12 +49,15 @@ export const exit = (path: string, resolve: (to: string) => string = (to) => to)
     { path },
   );
 
-/** The near end: listens on `host:port` (0: any) and carries each connection through the socket `path` to `to`. */
-export const entrance = async (host: string, port: number, path: string, to: string): Promise<Server> =>
+/**
+ * The near end: listens on `host:port` (0: any) and carries each connection through the socket `path` to `to`. With null
+ * whoever listens on that socket is whom it goes to.
+ */
+export const entrance = async (host: string, port: number, path: string, to: string | null): Promise<Server> =>
   listening(
     createServer({ noDelay: true }, (incoming) => {
       const through = connect(path);
-      through.write(`${to}\n`);
+      if (to !== null) through.write(`${to}\n`);
       joined(incoming, through);
     }),
     { host, port },

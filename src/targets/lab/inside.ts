@@ -1,6 +1,7 @@
 // The lab's inner half: the first process of its own user, network, mount and process namespaces. It builds the network,
 // starts the layers and the pods, and does what the outer half asks. When it ends, the kernel ends everything in here.
 import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { oneLine, Unreachable } from '../../errors.ts';
 import type { Address } from '../../naming.ts';
 import { type Running, run, start } from '../../process.ts';
@@ -10,11 +11,12 @@ import type { BlockAct, DelayAct, Probe } from '../target.ts';
 import { type Acts, acts, probeFrom } from './acts.ts';
 import { startAlertmanager } from './alertmanager.ts';
 import { type CaptureCounts, type LabCapture, startCapture } from './capture.ts';
-import type { InsideEndpoints, LabConfig } from './config.ts';
+import type { InsideEndpoints, LabConfig, Receiver } from './config.ts';
 import { type Discovery, startDiscovery } from './discovery.ts';
 import { type FlowObserver, startFlowObserver } from './flow-observer.ts';
 import { entrance, exit } from './forward.ts';
 import { type LogStore, startLogStore } from './log-store.ts';
+import type { LogLine } from './loki-push.ts';
 import { balance, CLIENT_IP, ENTRY_IP, FLOW_GROUP, member, type Network, NODE_IP, network } from './network.ts';
 import { startNflog } from './nflog.ts';
 import { createPods, type LabPod, type Listener, type Pods } from './pods.ts';
@@ -35,7 +37,7 @@ const PORTS = {
   alertmanager: 9093,
   webhook: 9094,
   hubble: 4245,
-  hostOtlp: 4319,
+  out: 4319,
 } as const;
 const MAX_SPANS = 400_000;
 const MAX_LOG_BYTES = 128 * 1024 * 1024;
@@ -81,15 +83,18 @@ const up = async (config: LabConfig): Promise<InsideEndpoints> => {
     folder: `${PRIVATE}/pods`,
     compileCache: config.compileCache,
     discovery: `http://${NODE_IP}:${discovery.port}`,
-    otlp: `http://${NODE_IP}:${config.otlp ? PORTS.hostOtlp : PORTS.otlp}`,
+    otlp: config.receivers.otlp ? beyond('otlp') : `http://${NODE_IP}:${PORTS.otlp}`,
     listener: listener(config, net, { flows, logs, discovery }, standing, () => pods),
   });
   await exit(`${config.sockets}/in.sock`, (to) => (to === 'entry' ? entryOf(config, pods) : to));
-  if (config.otlp) await entrance(NODE_IP, PORTS.hostOtlp, `${config.sockets}/out.sock`, config.otlp);
+  await entrance(NODE_IP, PORTS.out, `${config.sockets}/out.sock`, null);
   const [rest] = await Promise.all([startLayers(config, flows), pods.start()]);
   state = { config, net, pods, acts: standing };
   return { ...rest, loki: hostOf(logs.url), hubble: flows.address, entry: 'entry' };
 };
+
+/** Where the lab reaches a real backend: the gateway at the other end of the way out knows which one is meant. */
+const beyond = (name: Receiver): string => `http://${NODE_IP}:${PORTS.out}/${name}`;
 
 const describe = (found: Address | undefined) =>
   found
@@ -107,7 +112,7 @@ const entryOf = ({ platform }: LabConfig, pods: Pods): string => {
 
 /** What follows from a pod's coming and going: policies, discovery, scrape targets, the users' way in, log lines. */
 const listener = (
-  { platform }: LabConfig,
+  { platform, receivers }: LabConfig,
   net: Network,
   stores: Stores,
   standing: Acts,
@@ -140,16 +145,16 @@ const listener = (
           CLIENT,
         );
     },
-    line: (pod, text) =>
-      stores.logs.push(
-        { [labels.service]: pod.service, [labels.pod]: pod.name, namespace: NAMESPACE },
-        systemClock.now(),
-        text,
-      ),
+    line: (pod, line) => {
+      const stream = { [labels.service]: pod.service, [labels.pod]: pod.name, namespace: NAMESPACE };
+      const at = systemClock.now();
+      if (receivers.loki) tell('line', { stream, at: String(at), line } satisfies LogLine);
+      else stores.logs.push(stream, at, line);
+    },
   };
 };
 
-const startLayers = async ({ tools, timing, platform }: LabConfig, flows: FlowObserver) => {
+const startLayers = async ({ tools, timing, platform, receivers, sockets }: LabConfig, flows: FlowObserver) => {
   const webhook = await startWebhook({ host: NODE_IP, port: PORTS.webhook, max: MAX_DELIVERIES });
   const alertmanager = `${NODE_IP}:${PORTS.alertmanager}`;
   const [traces, prometheus] = await Promise.all([
@@ -163,8 +168,10 @@ const startLayers = async ({ tools, timing, platform }: LabConfig, flows: FlowOb
       evaluationMs: timing.evaluation,
       targetsFile: TARGETS,
       rules: standardRules(platform),
-      alertmanager,
-      externalLabels: { cluster: 'firedrill' },
+      alertmanagers: [`http://${alertmanager}`, ...(receivers.alertmanager ? [beyond('alertmanager')] : [])],
+      remoteWrite: receivers.prometheus ? beyond('prometheus') : null,
+      // A real Alertmanager remembers alerts of labs that are gone: each lab's are told apart.
+      externalLabels: { cluster: 'firedrill', lab: basename(sockets) },
     }),
     startAlertmanager({
       tool: tools.alertmanager,

@@ -14,9 +14,11 @@ import { cacheFolder } from '../../tools/cache.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import type { TrafficPlan } from '../../traffic/plan.ts';
 import type { Endpoints, Facts, Pod, Target, Timing } from '../target.ts';
-import { type InsideEndpoints, type LabTools, TIMING } from './config.ts';
+import { type InsideEndpoints, type LabTools, type Receivers, TIMING } from './config.ts';
 import { entrance, portOf } from './forward.ts';
+import { startGateway } from './gateway.ts';
 import type { Inside } from './inside.ts';
+import { type LogLine, type LokiPush, lokiPush, PUSH_EVERY_MS } from './loki-push.ts';
 import { ENTRY_IP } from './network.ts';
 import { type Queue, queue } from './queue.ts';
 import { caller, type Remote } from './rpc.ts';
@@ -27,8 +29,9 @@ export type LabOptions = {
   readonly tools: LabTools;
   /** Ports on the host's loopback, 0 for any. */
   readonly ports: Ports;
-  /** A real OTLP endpoint on the host, `host:port`, that the pods send to in place of the lab's store. */
-  readonly otlp: string | null;
+  readonly receivers: Receivers;
+  /** Takes a line on what real backends did not take. */
+  readonly say: (line: string) => void;
 };
 
 export type Ports = { readonly [K in keyof InsideEndpoints]: number };
@@ -65,35 +68,38 @@ export const UNSHARE = [
 ] as const;
 
 export const startLab = async (options: LabOptions): Promise<Lab> => {
+  const { platform, seed, tools, receivers, say } = options;
   const sockets = await mkdtemp(join(tmpdir(), `firedrill-${globalThis.process.pid}-`));
+  const gateway = await startGateway(`${sockets}/out.sock`, receivers, say);
+  const logs = receivers.loki ? lokiPush(receivers.loki, say) : null;
   const process = await start({
     name: 'lab',
     argv: [...UNSHARE, ...program('./inside', import.meta.url)],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const runs = new Map<number, Queue<string>>();
-  const inside = caller<Inside>(process.child, (event, data) => onEvent(runs, event, data), process.complaint);
+  const inside = caller<Inside>(process.child, (event, data) => onEvent(runs, logs, event, data), process.complaint);
   const servers: Server[] = [];
   const dispose = async (): Promise<void> => {
     for (const server of servers) server.close();
     if (process.child.connected) process.child.disconnect();
     await process.stop('SIGTERM', 1000);
+    await logs?.[Symbol.asyncDispose]();
+    await gateway[Symbol.asyncDispose]();
     await rm(sockets, { recursive: true, force: true });
   };
   try {
-    const { platform, seed, tools, otlp } = options;
     const there = await inside.up({
       platform,
       seed,
       tools,
       sockets,
-      otlp,
-      lokiPush: null,
+      receivers,
       compileCache: join(cacheFolder(globalThis.process.env), 'compiled'),
       timing: TIMING,
     });
     const at = await publish(there, options.ports, `${sockets}/in.sock`, servers);
-    return lab(options.platform, at, inside, runs, process, dispose);
+    return lab(platform, receivers, at, inside, runs, process, dispose);
   } catch (error) {
     await dispose();
     throw error;
@@ -128,6 +134,7 @@ export const labTiming: Timing = {
 
 const lab = (
   platform: Platform,
+  receivers: Receivers,
   at: InsideEndpoints,
   inside: Remote<Inside>,
   runs: Map<number, Queue<string>>,
@@ -152,7 +159,7 @@ const lab = (
     platform: platform.name,
     topology: topology(platform),
     pods: await pods(),
-    timing: labTiming,
+    timing: { ...labTiming, logShipping: labTiming.logShipping + (receivers.loki ? PUSH_EVERY_MS : 0) },
   });
   const undoable = (id: string) => ({ id, undo: async () => inside.undo(id) });
   return {
@@ -200,7 +207,8 @@ async function* traffic(
   }
 }
 
-const onEvent = (runs: Map<number, Queue<string>>, event: string, data: unknown): void => {
+const onEvent = (runs: Map<number, Queue<string>>, logs: LokiPush | null, event: string, data: unknown): void => {
+  if (event === 'line') logs?.push(data as LogLine);
   if (event === 'traffic') {
     const { id, lines } = data as { id: number; lines: string[] };
     for (const line of lines) runs.get(id)?.push(line);

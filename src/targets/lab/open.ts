@@ -4,7 +4,7 @@ import { type Platform, topology } from '../../platform.ts';
 import { run } from '../../process.ts';
 import { tools } from '../../tools.ts';
 import type { Facts } from '../target.ts';
-import { LAB_TOOLS } from './config.ts';
+import { LAB_TOOLS, NO_RECEIVERS, type Receivers } from './config.ts';
 import { ANY_PORTS, type Lab, labTiming, type Ports, startLab, UNSHARE } from './lab.ts';
 
 /** The facts of a lab that is not up: all of them follow from the profile. Pods have no names and addresses yet. */
@@ -41,8 +41,9 @@ export const openLab = async (
   seed: number,
   onProgress: (line: string) => void,
   ports: Ports = ANY_PORTS,
+  receivers: Receivers = NO_RECEIVERS,
 ): Promise<Lab> => {
   const found = await tools(LAB_TOOLS, { onProgress });
   await mayUnshare();
-  return startLab({ platform, seed, tools: found, ports, otlp: null });
+  return startLab({ platform, seed, tools: found, ports, receivers, say: onProgress });
 };

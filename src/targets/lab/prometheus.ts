@@ -19,8 +19,10 @@ export type PrometheusOptions = {
   /** What `writeTargets` writes. */
   readonly targetsFile: string;
   readonly rules: Rules;
-  /** `host:port`. */
-  readonly alertmanager: string;
+  /** Base URLs (http) of those that alerts are sent to. */
+  readonly alertmanagers: readonly string[];
+  /** Base URL of a Prometheus that every sample is written on to, rules' results and ALERTS included; null: none. */
+  readonly remoteWrite: string | null;
   readonly externalLabels: Readonly<Record<string, string>>;
 };
 
@@ -78,11 +80,25 @@ export const configuration = (options: Configured): string =>
       external_labels: options.externalLabels,
     },
     rule_files: [join(options.dir, 'rules.json')],
-    alerting: {
-      alertmanagers: [{ api_version: 'v2', timeout: '2s', static_configs: [{ targets: [options.alertmanager] }] }],
-    },
+    alerting: { alertmanagers: options.alertmanagers.map(alertmanagerAt) },
+    ...(options.remoteWrite ? { remote_write: [remoteWriteTo(options.remoteWrite)] } : {}),
     scrape_configs: [{ job_name: 'pods', file_sd_configs: [{ files: [options.targetsFile], refresh_interval: '1s' }] }],
   });
+
+const alertmanagerAt = (url: string): object => {
+  const { host, pathname } = new URL(url);
+  return { api_version: 'v2', timeout: '2s', path_prefix: pathname, static_configs: [{ targets: [host] }] };
+};
+
+/**
+ * A batch is sent when it is full or half a second old: the default of five seconds would make every look five seconds
+ * late. prometheus.io/docs/specs/prw/remote_write_spec
+ */
+const remoteWriteTo = (url: string): object => ({
+  url: `${url}/api/v1/write`,
+  remote_timeout: '5s',
+  queue_config: { batch_send_deadline: '500ms', min_backoff: '100ms', max_backoff: '2s', max_shards: 4 },
+});
 
 /** A rule file (prometheus.io/docs/prometheus/latest/configuration/recording_rules): recordings first, alerts see them. */
 export const ruleFile = ({ recording, alerts }: Rules): string =>

@@ -33,7 +33,8 @@ const options = async (dir: string, rest: Partial<PrometheusOptions> = {}): Prom
   evaluationMs: 200,
   targetsFile: join(dir, 'targets.json'),
   rules: RULES,
-  alertmanager: `${HOST}:1`,
+  alertmanagers: [`http://${HOST}:1`],
+  remoteWrite: null,
   externalLabels: { cluster: 'test' },
   ...rest,
 });
@@ -115,7 +116,9 @@ test('the rule file has recordings before alerts, and each alert its severity', 
       groupIntervalMs: 1000,
       webhookUrl: webhook.url,
     });
-    await using prometheus = await startPrometheus(await options(dir.path, { alertmanager: `${HOST}:${port}` }));
+    await using prometheus = await startPrometheus(
+      await options(dir.path, { alertmanagers: [`http://${HOST}:${port}`] }),
+    );
     await writeTargets(join(dir.path, 'targets.json'), [
       { ...POD, port: pod.port },
       { ...POD, name: 'orders-gone' },

@@ -1,0 +1,83 @@
+// The way out of the lab: requests to real backends leave its namespace through a Unix socket and are sent on from here,
+// over http or https and under the backend's own name, as a reverse proxy would.
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Agent, request } from 'undici';
+import { oneLine } from '../../errors.ts';
+import { RECEIVERS, type Receiver, type Receivers } from './config.ts';
+import { tally } from './tally.ts';
+
+const TIMEOUT_MS = 10_000;
+/** What backends answer to deliveries is a few words. */
+const MAX_ANSWER = 1024 * 1024;
+/** Headers that are about one connection (RFC 9110, 7.6.1), or about whom it goes to. */
+const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'host']);
+
+type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer };
+
+/**
+ * Listens on the Unix socket `path`: `/<receiver>/<rest>` goes to that receiver's URL and `<rest>`. Whether to try again is
+ * the sender's business; deliveries that were not taken are counted and said.
+ */
+export const startGateway = async (
+  path: string,
+  receivers: Receivers,
+  say: (line: string) => void,
+): Promise<AsyncDisposable> => {
+  const agent = new Agent({ headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, maxResponseSize: MAX_ANSWER });
+  const failed = Object.fromEntries(
+    RECEIVERS.map((name) => [name, tally((n, why) => say(`${receivers[name]} did not take ${times(n)}: ${why}`))]),
+  );
+  const server = createServer((incoming, outgoing) => {
+    void serve(receivers, agent, incoming, outgoing, (name, why) => failed[name]!.add(1, why));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(path, resolve);
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await agent.destroy();
+      for (const one of Object.values(failed)) one.end();
+    },
+  };
+};
+
+const times = (n: number): string => (n === 1 ? 'a delivery' : `${n} deliveries`);
+
+const serve = async (
+  receivers: Receivers,
+  agent: Agent,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  failed: (name: Receiver, why: string) => void,
+): Promise<void> => {
+  const [, first, rest] = /^\/([^/?]+)(\/.*)$/.exec(incoming.url ?? '') ?? [];
+  const name = RECEIVERS.find((one) => one === first);
+  const base = name && receivers[name];
+  if (!base) return void outgoing.writeHead(404).end(`no backend '${first}' here\n`);
+  const answer = await passOn(agent, `${base}${rest}`, incoming);
+  // A sender that died in the middle of its request is no failure of the backend.
+  if (answer.status >= 300 && incoming.complete) failed(name, saying(answer));
+  outgoing.writeHead(answer.status, answer.headers).end(answer.body);
+};
+
+const passOn = async (agent: Agent, url: string, incoming: IncomingMessage): Promise<Answer> => {
+  try {
+    const method = incoming.method as 'POST';
+    const { statusCode, headers, body } = await request(url, {
+      dispatcher: agent,
+      method,
+      headers: endToEnd(incoming.headers),
+      body: incoming,
+    });
+    return { status: statusCode, headers: endToEnd(headers), body: Buffer.from(await body.arrayBuffer()) };
+  } catch (error) {
+    return { status: 502, headers: {}, body: Buffer.from(oneLine(error)) };
+  }
+};
+
+const endToEnd = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP.has(name)));
+
+const saying = ({ status, body }: Answer): string => oneLine(`HTTP ${status} ${body.toString('utf8').slice(0, 200)}`);
