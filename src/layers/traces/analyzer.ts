@@ -40,17 +40,25 @@ const covers = (cut: Suspicion, slow: Suspicion): boolean => cut.at === slow.at 
 
 type Ranked = Suspicion & { readonly score: number };
 
-/** The surest first. With one fault, of two suspects at a time the one further down the call graph is the likelier root. */
+/**
+ * The surest first. With one fault, of two suspects at a time the one further down the call graph is the likelier root; but
+ * slowness further down does not make a component vanish.
+ */
 const ranked = (view: View, found: readonly Suspicion[]): Ranked[] => {
   const down = reachable(view.topology);
   const isBelow = (one: Suspicion, other: Suspicion): boolean =>
-    overlap(one, other) && down.get(one.at)!.has(other.at) && !down.get(other.at)!.has(one.at);
+    overlap(one, other) &&
+    (other.kind !== 'slow' || !lost(one)) &&
+    down.get(one.at)!.has(other.at) &&
+    !down.get(other.at)!.has(one.at);
   const scored = found.map((one) => {
     const score = one.llr / (one.llr + one.needed);
     return { ...one, score: found.some((other) => isBelow(one, other)) ? score / 2 : score };
   });
   return scored.sort((a, b) => b.score - a.score);
 };
+
+const lost = ({ kind }: Suspicion): boolean => kind === 'absent' || kind === 'blocked';
 
 const suspectOf = (one: Ranked, origin: bigint): Suspect => ({
   ref: one.ref,

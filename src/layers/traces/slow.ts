@@ -56,9 +56,7 @@ const slowedBurst = (series: Series, all: readonly Series[]): Slowed | null => {
   const usual = usualQuantiles(series.baseline);
   const found = LIMITS.map((limit) => exceeding(series, usual, limit)).reduce(stronger, null);
   if (!found) return null;
-  const { from, until } = found;
-  const common = commonShift(series, all, from, until);
-  if (found.byMs < STANDS_OUT * common) return null;
+  if (found.byMs < STANDS_OUT * commonShift(series, all, found)) return null;
   const { since, evidence } = evidenceOf(found.slow);
   return {
     ref: series.ref,
@@ -113,15 +111,25 @@ const isLong =
   ({ operation, ms }: Sample): boolean =>
     ms > usual(operation, q) + Math.max(RESOLUTION_MS, RELATIVE * usual(operation, 0.5));
 
-/** How much longer everything else took meanwhile, in the middle. */
-const commonShift = (but: Series, all: readonly Series[], from: number, until: number): number => {
+/**
+ * How much longer everything else took meanwhile: of each other series as large a share of its longest durations is taken
+ * as was too long here, now and in the baseline. A machine that is busy lengthens the long ones everywhere.
+ */
+const commonShift = (but: Series, all: readonly Series[], { from, until, burst }: Exceeding): number => {
   const others = all.filter((one) => one !== but && !touch(one, but));
   const shifts = others.flatMap((one) => {
     const now = within(one.test, from, until);
     const usual = usualQuantiles(one.baseline);
-    return now.length < 5 ? [] : [median(now.map((sample) => sample.ms - usual(sample.operation, 0.5)))];
+    const longest = (samples: readonly Sample[]): number => longestExcess(samples, usual, burst.badShare);
+    return now.length < 5 ? [] : [longest(now) - longest(one.baseline)];
   });
   return shifts.length === 0 ? 0 : Math.max(0, median(shifts));
+};
+
+/** By how much the longest of these durations, this share of them, exceed the usual middle; their own middle. */
+const longestExcess = (samples: readonly Sample[], usual: Quantiles, share: number): number => {
+  const excess = samples.map(({ operation, ms }) => ms - usual(operation, 0.5)).sort((a, b) => b - a);
+  return median(excess.slice(0, Math.max(1, Math.ceil(share * excess.length))));
 };
 
 // Both ends of a way, and ways that share an end, may well suffer from the same cause.
