@@ -1,11 +1,10 @@
 // Opens a lab for a platform: fetches what it needs, and tells in advance what a plan must know of it.
-import { Unreachable } from '../../errors.ts';
 import { type Platform, topology } from '../../platform.ts';
-import { run } from '../../process.ts';
 import { tools } from '../../tools.ts';
 import type { Facts } from '../target.ts';
 import { LAB_TOOLS, NO_RECEIVERS, type Receivers } from './config.ts';
-import { ANY_PORTS, type Lab, labTiming, type Ports, startLab, UNSHARE } from './lab.ts';
+import { ANY_PORTS, type Lab, labTiming, type Ports, startLab } from './lab.ts';
+import { mayUnshare } from './namespaces.ts';
 
 /** The facts of a lab that is not up: all of them follow from the profile. Pods have no names and addresses yet. */
 export const labFacts = (platform: Platform): Facts => ({
@@ -25,17 +24,6 @@ export const labFacts = (platform: Platform): Facts => ({
   ),
 });
 
-/** Throws Unreachable with what to change when this kernel lets nobody make namespaces. */
-export const mayUnshare = async (): Promise<void> => {
-  try {
-    await run({ name: 'unshare', argv: [...UNSHARE, 'ip', 'link', 'set', 'lo', 'up'] });
-  } catch {
-    throw new Unreachable(
-      'this machine lets you make no namespaces of your own, which the lab lives in; as root: sysctl -w kernel.unprivileged_userns_clone=1 (Debian), user.max_user_namespaces=10000 (RHEL), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); `firedrill doctor` tells which',
-    );
-  }
-};
-
 export const openLab = async (
   platform: Platform,
   seed: number,
@@ -43,7 +31,7 @@ export const openLab = async (
   ports: Ports = ANY_PORTS,
   receivers: Receivers = NO_RECEIVERS,
 ): Promise<Lab> => {
-  const found = await tools(LAB_TOOLS, { onProgress });
   await mayUnshare();
+  const found = await tools(LAB_TOOLS, { onProgress });
   return startLab({ platform, seed, tools: found, ports, receivers, say: onProgress });
 };
