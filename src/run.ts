@@ -3,7 +3,7 @@
 import { oneLine, StillBroken, Unreachable } from './errors.ts';
 import type { Context, Injected, Witness } from './faults/fault.ts';
 import { faultOf } from './faults/index.ts';
-import type { History } from './history.ts';
+import type { History, HistoryEvent } from './history.ts';
 import type { Nanos } from './model.ts';
 import { type PhaseName, type Plan, phase } from './plan.ts';
 import { during, until } from './poll.ts';
@@ -33,6 +33,8 @@ export type RunSettings = {
 const WITNESS = { forMs: 8000, everyMs: 250 };
 /** Healing is tried for this long, whatever else has run out. */
 const HEAL = { forMs: 90_000, everyMs: 1000 };
+/** A call to the target that never comes back is given up this long after its retries would have ended. */
+const HANG_MS = 90_000;
 
 /**
  * Resolves when traffic has ended and the fault is undone: true when the plan was carried out to its end. Throws StillBroken
@@ -49,6 +51,7 @@ export const run = async (settings: RunSettings): Promise<boolean> => {
   try {
     const whole = await phases(settings);
     if (whole) await sending;
+    signal.throwIfAborted();
     return whole;
   } catch (error) {
     if (error instanceof StillBroken) throw error;
@@ -58,9 +61,12 @@ export const run = async (settings: RunSettings): Promise<boolean> => {
   } finally {
     ending.abort();
     await sending.catch(() => undefined);
-    await history.append({ type: 'ended' });
+    await note(history, { type: 'ended' });
   }
 };
+
+/** Writes down what must not hold back healing, or hide that it failed, when it can't be written. */
+const note = (history: History, event: HistoryEvent): Promise<void> => history.append(event).catch(() => undefined);
 
 /** False when nothing was broken, because the platform was not well or the target refused: there is nothing to wait for. */
 const phases = async (settings: RunSettings): Promise<boolean> => {
@@ -90,10 +96,11 @@ const hold = async (settings: RunSettings, clock: Clock): Promise<boolean> => {
   const injected = await inject(settings);
   if (!injected) return false;
   try {
-    await bearWitness(history, 'injection', () => injected.witness(), signal);
+    await history.append({ type: 'injected' });
+    await bearWitness(history, 'injection', () => injected.witness(), clock, signal);
     await holdOn(settings, startAt + fromMs(phase(plan, 'hold').until), clock);
   } finally {
-    await heal(history, injected, plan);
+    await heal(history, injected, plan, clock);
   }
   return true;
 };
@@ -122,43 +129,37 @@ const holdOn = async ({ guard, history, signal }: RunSettings, end: Nanos, clock
 
 /** Null when the target refused: then nothing was done, and the history says why. */
 const inject = async ({ plan, target, facts, history }: RunSettings): Promise<Injected | null> => {
-  const context: Context = {
-    target,
-    facts,
-    runId: plan.runId,
-    seed: plan.seed,
-    intend: (act, on) => history.append({ type: 'intent', act, on }),
-  };
+  let injected: Injected | null = null;
+  // An act needs its intention on disk; the undoing of an act does not wait for a disk that is full.
+  const intend = (act: string, on: string): Promise<void> =>
+    (injected ? note : append)(history, { type: 'intent', act, on });
+  const context: Context = { target, facts, runId: plan.runId, seed: plan.seed, intend };
   await history.append({ type: 'injecting' });
   try {
-    const injected = await faultOf(plan.fault).inject(plan.fault, context);
-    await history.append({ type: 'injected' });
-    return injected;
+    injected = await faultOf(plan.fault).inject(plan.fault, context);
   } catch (error) {
     await history.append({ type: 'not-injected', why: oneLine(error) });
-    return null;
   }
+  return injected;
 };
 
-const heal = async (history: History, injected: Injected, plan: Plan): Promise<void> => {
-  await history.append({ type: 'healing' });
+const append = (history: History, event: HistoryEvent): Promise<void> => history.append(event);
+
+const heal = async (history: History, injected: Injected, plan: Plan, clock: Clock): Promise<void> => {
+  await note(history, { type: 'healing' });
+  const once = async (): Promise<true> => {
+    await injected.heal();
+    return true;
+  };
   try {
-    await until(
-      'healing',
-      async () => {
-        await injected.heal();
-        return true;
-      },
-      HEAL,
-    );
-    await history.append({ type: 'healed' });
-    await bearWitness(history, 'healing', () => injected.witnessHealed(), AbortSignal.timeout(HEAL.forMs));
+    await atMost('healing', HEAL.forMs + HANG_MS, clock, until('healing', once, { ...HEAL, clock }));
+    await note(history, { type: 'healed' });
   } catch (error) {
-    await history.append({ type: 'still-broken', why: oneLine(error) });
-    throw new StillBroken(`could not heal ${plan.truth.on ?? 'the platform'}: ${oneLine(error)}`, [
-      plan.truth.on ?? 'unknown',
-    ]);
+    await note(history, { type: 'still-broken', why: oneLine(error) });
+    const left = plan.truth.on ?? 'the platform';
+    throw new StillBroken(`could not heal ${left}: ${oneLine(error)}`, [left]);
   }
+  await bearWitness(history, 'healing', () => injected.witnessHealed(), clock);
 };
 
 /** Looks until it holds; the last look is written down either way. */
@@ -166,16 +167,39 @@ const bearWitness = async (
   history: History,
   of: 'injection' | 'healing',
   look: () => Promise<Witness>,
-  signal: AbortSignal,
+  clock: Clock,
+  signal?: AbortSignal,
 ): Promise<void> => {
-  let last: Witness = { says: 'nobody could look', holds: false };
+  let last: Witness | null = null;
   const once = async (): Promise<true | null> => {
     last = await look();
     return last.holds ? true : null;
   };
-  await until(`witness of the ${of}`, once, { ...WITNESS, signal }).catch((error: unknown) => {
+  const what = `witness of the ${of}`;
+  const looking = until(what, once, { ...WITNESS, clock, ...(signal ? { signal } : {}) });
+  const failed = await atMost(what, WITNESS.forMs + HANG_MS, clock, looking, signal).catch((error: unknown) => {
     if (!(error instanceof Unreachable)) throw error;
-    if (!last.holds && last.says === 'nobody could look') last = { says: oneLine(error), holds: false };
+    return { says: oneLine(error), holds: false };
   });
-  await history.append({ type: 'witness', of, ...last });
+  const event = { type: 'witness', of, ...(last ?? (failed as Witness)) } as const;
+  await (of === 'healing' ? note : append)(history, event);
+};
+
+/** The work's result; Unreachable when it takes longer than `ms`, the signal's reason when that aborts first. */
+const atMost = async <T>(
+  what: string,
+  ms: number,
+  clock: Clock,
+  work: Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> => {
+  const done = new AbortController();
+  const late = clock
+    .sleepUntil(clock.now() + fromMs(ms), signal ? AbortSignal.any([signal, done.signal]) : done.signal)
+    .then(() => Promise.reject(new Unreachable(`${what}: not within ${ms / 1000} s`)));
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    done.abort();
+  }
 };
