@@ -2,7 +2,7 @@
 import yargs from 'yargs';
 // argv to one call to exit code: 0 pass, 1 fail, 2 nothing can be said, 3 still broken, 64 bad usage, 70 our bug.
 import { hideBin } from 'yargs/helpers';
-import { oneLine, StillBroken, Unreachable, Usage } from './errors.ts';
+import { isSurroundings, oneLine, StillBroken, Unreachable, Usage } from './errors.ts';
 
 const BACKENDS = {
   jaeger: { type: 'string', describe: 'URL of a Jaeger query service: spans are sent to it (--otlp) and read from it' },
@@ -114,15 +114,9 @@ const exit = async (code: Promise<number>): Promise<void> => {
   process.exitCode = await code;
 };
 
-const codeOf = (error: unknown): number => {
-  if (error instanceof Usage) return 64;
-  if (error instanceof StillBroken) return 3;
-  return error instanceof Unreachable ? 2 : 70;
-};
-
 /** One line; a stack only for what is our own bug. */
 const tell = (error: unknown): void => {
-  const code = codeOf(error);
+  const code = exitCodeFor(error);
   const stack =
     code === 70 && error instanceof Error
       ? `\n${error.stack}\nThis is a bug in firedrill; please report it with the lines above.`
@@ -130,6 +124,10 @@ const tell = (error: unknown): void => {
   process.stderr.write(`firedrill: ${oneLine(error)}${stack}\n`);
   process.exitCode = code;
 };
+
+// Who read our output may have gone, as `head` does: that ends neither a drill nor its healing.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => error.code !== 'EPIPE' && tell(error));
+process.stderr.on('error', () => undefined);
 
 try {
   await cli.parseAsync();

@@ -20,6 +20,19 @@ export class StillBroken extends Error {
   }
 }
 
+const SURROUNDINGS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'EFBIG', 'EMFILE', 'ENFILE', 'ENOTDIR'];
+
+/** Whether Node's own error says that the disk, a permission or a limit is at fault, and not the program. */
+export const isSurroundings = (error: unknown): boolean =>
+  error instanceof Error && SURROUNDINGS.includes((error as NodeJS.ErrnoException).code ?? '');
+
 /** An error's message on one line, whatever was thrown. */
 export const oneLine = (error: unknown): string =>
   (error instanceof Error ? error.message || error.name : String(error)).replace(/\s*\n\s*/g, ' ').trim();
+
+/** The exit code that an error means: 64 usage, 3 still broken, 2 nothing can be said, 70 our bug. */
+export const exitCodeFor = (error: unknown): number => {
+  if (error instanceof Usage) return 64;
+  if (error instanceof StillBroken) return 3;
+  return error instanceof Unreachable ? 2 : 70;
+};

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Given, mustAnswer, type Swapped, swapped } from '../backends.ts';
 import { drill, folderFor, type Opened } from '../drill.ts';
-import { Usage } from '../errors.ts';
+import { exitCodeFor, oneLine, Usage } from '../errors.ts';
 import { type Found, loadPlatform, loadScenarios } from '../load.ts';
 import { plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
@@ -33,6 +33,7 @@ const worst = (codes: readonly number[]): number => [3, 1, 2, 0].find((code) => 
 
 export const runCommand = async (argv: RunArguments): Promise<number> => {
   const jobs = await jobsOf(argv);
+  await mustHold(argv.out);
   const backends = swapped(argv);
   await mustAnswer(backends, jobs[0]!.platform);
   const show = progress(process.stderr);
@@ -42,9 +43,16 @@ export const runCommand = async (argv: RunArguments): Promise<number> => {
   for (const [n, job] of jobs.entries()) {
     if (stop.signal.aborted) break;
     if (jobs.length > 1) show.say(`\n── ${n + 1} of ${jobs.length}: ${job.found.scenario.name}`);
-    const verdict = await one(job, argv, backends, show, stop.signal);
-    verdicts.push(verdict);
-    codes.push(verdict.exitCode);
+    try {
+      const verdict = await one(job, argv, backends, show, stop.signal);
+      verdicts.push(verdict);
+      codes.push(verdict.exitCode);
+    } catch (error) {
+      // The others are still worth running, unless something was left broken or the fault is ours.
+      if (jobs.length === 1 || ![2, 64].includes(exitCodeFor(error))) throw error;
+      show.say(`firedrill: ${job.found.scenario.name}: ${oneLine(error)}`);
+      codes.push(2);
+    }
   }
   if (argv.json) process.stdout.write(`${JSON.stringify(verdicts.length === 1 ? verdicts[0] : verdicts, null, 2)}\n`);
   if (jobs.length > 1 && !argv.json) process.stdout.write(summary(verdicts));
@@ -67,6 +75,16 @@ const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
   return jobs;
 };
 
+/** Before a lab is up rather than after: throws Usage when reports can't be put there. */
+const mustHold = async (out: string): Promise<void> => {
+  try {
+    await mkdir(out, { recursive: true });
+    await access(out, constants.W_OK);
+  } catch (error) {
+    throw new Usage(`--out ${out}: reports can't be put there (${oneLine(error)})`);
+  }
+};
+
 const one = async (
   { found, platform }: Job,
   argv: RunArguments,
@@ -76,6 +94,7 @@ const one = async (
 ): Promise<Verdict> => {
   const folder = folderFor(argv.out, found.scenario.name);
   const narrate = narrator(show);
+  show.say('bringing the lab up');
   await using lab = await openLab(platform, argv.seed, (line) => show.say(line), ANY_PORTS, receivers);
   const target: Opened = lab;
   narrate.up({ ...lab.endpoints, ...reads });
