@@ -2,7 +2,7 @@
 import yargs from 'yargs';
 // argv to one call to exit code: 0 pass, 1 fail, 2 nothing can be said, 3 still broken, 64 bad usage, 70 our bug.
 import { hideBin } from 'yargs/helpers';
-import { isSurroundings, oneLine, StillBroken, Unreachable, Usage } from './errors.ts';
+import { exitCodeFor, oneLine, Usage } from './errors.ts';
 
 const BACKENDS = {
   jaeger: { type: 'string', describe: 'URL of a Jaeger query service: spans are sent to it (--otlp) and read from it' },

@@ -34,5 +34,5 @@ export const oneLine = (error: unknown): string =>
 export const exitCodeFor = (error: unknown): number => {
   if (error instanceof Usage) return 64;
   if (error instanceof StillBroken) return 3;
-  return error instanceof Unreachable ? 2 : 70;
+  return error instanceof Unreachable || isSurroundings(error) ? 2 : 70;
 };

@@ -1,5 +1,7 @@
 // `firedrill run`: each scenario in a lab of its own, judged, reported.
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Given, mustAnswer, type Swapped, swapped } from '../backends.ts';
 import { drill, folderFor, type Opened } from '../drill.ts';
@@ -85,6 +87,15 @@ const mustHold = async (out: string): Promise<void> => {
   }
 };
 
+const stored = async (folder: string, work: Promise<void>): Promise<void> => {
+  try {
+    await work;
+  } catch (error) {
+    if (!isSurroundings(error)) throw error;
+    throw new Unreachable(`the run was ended and healed, for it can't be stored in ${folder}: ${oneLine(error)}`);
+  }
+};
+
 const one = async (
   { found, platform }: Job,
   argv: RunArguments,
@@ -98,18 +109,21 @@ const one = async (
   await using lab = await openLab(platform, argv.seed, (line) => show.say(line), ANY_PORTS, receivers);
   const target: Opened = lab;
   narrate.up({ ...lab.endpoints, ...reads });
-  await drill(
-    {
-      scenario: found.scenario,
-      platform,
-      seed: argv.seed,
-      runId: randomBytes(6).toString('hex'),
-      folder,
-      backends: reads,
-      signal,
-      on: narrate.on,
-    },
-    target,
+  await stored(
+    folder,
+    drill(
+      {
+        scenario: found.scenario,
+        platform,
+        seed: argv.seed,
+        runId: randomBytes(6).toString('hex'),
+        folder,
+        backends: reads,
+        signal,
+        on: narrate.on,
+      },
+      target,
+    ),
   );
   show.done();
   const { verdict, text } = await judge(folder);
