@@ -54,6 +54,9 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   await writeFile(join(folder, FILES.plan), `${JSON.stringify(plotted, null, 2)}\n`);
   await using history = await openHistory(join(folder, FILES.history), on.entry);
   const ledger = createWriteStream(join(folder, FILES.ledger));
+  // What can't be stored can't be judged: the run ends, and heals first.
+  const unstored = new AbortController();
+  ledger.on('error', (error) => unstored.abort(error));
   const records: LedgerRecord[] = [];
   const onRecord = (record: LedgerRecord): void => {
     records.push(record);
@@ -62,6 +65,8 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   };
   const startAt = systemClock.now() + fromMs(LEAD_MS);
   await using watching = await watch(settings, plotted, facts, target, startAt);
+  watching.looking.catch((error: unknown) => unstored.abort(error));
+  const stopped = AbortSignal.any([signal, unstored.signal]);
   const until = phase(plotted, 'baseline');
   const baseline = { from: startAt + fromMs(until.from), until: startAt + fromMs(until.until) };
   const unsteady = (): string | null => steadiness(records, baseline, plotted.steadyState);
@@ -75,17 +80,20 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
       traffic: trafficOf(plotted, target.clientUrl),
       history,
       onRecord,
-      signal,
+      signal: stopped,
       startAt,
       unsteady,
       ...(guard ? { guard } : {}),
     });
   } finally {
     await new Promise((resolve) => ledger.end(resolve));
-    if (!signal.aborted) await watching.finish(ended);
+    // Nothing in here may hide that the run left something broken.
+    const lost = (error: unknown): void => unstored.abort(error);
+    if (!stopped.aborted) await watching.finish(ended).catch(lost);
     const counts = await watching.stopCapture();
-    if (counts) await history.append({ type: 'capture', ...counts });
+    if (counts) await history.append({ type: 'capture', ...counts }).catch(lost);
   }
+  unstored.signal.throwIfAborted();
 };
 
 /** The evidence stage beside the run: a capture, a look at every layer every so often, one last look at the whole. */
@@ -112,10 +120,11 @@ const watch = async (
   const looking = systemClock
     .sleepUntil(startAt, ending.signal)
     .then(() => gathering.watch(startAt, plotted.lookEvery, ending.signal));
-  looking.catch(() => undefined);
   let stopped: Promise<{ captured: number; droppedByKernel: number }> | null = null;
   const stopCapture = () => (stopped ??= capture.stop());
   return {
+    /** Rejects when what was seen can't be stored. */
+    looking,
     /** Waits for what is still on its way, unless there is nothing to wait for. */
     finish: async (wait: boolean): Promise<void> => {
       if (wait) await systemClock.sleepUntil(startAt + fromMs(phase(plotted, 'gather').until));

@@ -1,6 +1,7 @@
 // The report: a stored run is judged and told to each audience. A file is whole or not there: each is written beside and renamed.
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { oneLine, Unreachable } from './errors.ts';
 import { html } from './reporters/html.ts';
 import { junit } from './reporters/junit.ts';
 import { text } from './reporters/text.ts';
@@ -30,6 +31,11 @@ const write = async (folder: string, stored: Stored, judged: Verdict): Promise<v
 };
 
 const whole = async (file: string, content: string): Promise<void> => {
-  await writeFile(`${file}.part`, content);
-  await rename(`${file}.part`, file);
+  try {
+    await writeFile(`${file}.part`, content);
+    await rename(`${file}.part`, file);
+  } catch (error) {
+    await rm(`${file}.part`, { force: true }).catch(() => undefined);
+    throw new Unreachable(`${file} can't be written: ${oneLine(error)}`);
+  }
 };

@@ -5,7 +5,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Given, mustAnswer, type Swapped, swapped } from '../backends.ts';
 import { drill, folderFor, type Opened } from '../drill.ts';
-import { exitCodeFor, oneLine, Usage } from '../errors.ts';
+import { isSurroundings, oneLine, Unreachable, Usage } from '../errors.ts';
 import { type Found, loadPlatform, loadScenarios } from '../load.ts';
 import { plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
@@ -87,14 +87,13 @@ const mustHold = async (out: string): Promise<void> => {
   }
 };
 
-const stored = async (folder: string, work: Promise<void>): Promise<void> => {
-  try {
-    await work;
-  } catch (error) {
+/** What ended a run when its files could not be written, as one line with their folder. */
+const unstorable =
+  (folder: string) =>
+  (error: unknown): never => {
     if (!isSurroundings(error)) throw error;
-    throw new Unreachable(`the run was ended and healed, for it can't be stored in ${folder}: ${oneLine(error)}`);
-  }
-};
+    throw new Unreachable(`the run was healed and ended, for it can't be stored in ${folder}: ${oneLine(error)}`);
+  };
 
 const one = async (
   { found, platform }: Job,
@@ -109,22 +108,19 @@ const one = async (
   await using lab = await openLab(platform, argv.seed, (line) => show.say(line), ANY_PORTS, receivers);
   const target: Opened = lab;
   narrate.up({ ...lab.endpoints, ...reads });
-  await stored(
-    folder,
-    drill(
-      {
-        scenario: found.scenario,
-        platform,
-        seed: argv.seed,
-        runId: randomBytes(6).toString('hex'),
-        folder,
-        backends: reads,
-        signal,
-        on: narrate.on,
-      },
-      target,
-    ),
-  );
+  await drill(
+    {
+      scenario: found.scenario,
+      platform,
+      seed: argv.seed,
+      runId: randomBytes(6).toString('hex'),
+      folder,
+      backends: reads,
+      signal,
+      on: narrate.on,
+    },
+    target,
+  ).catch(unstorable(folder));
   show.done();
   const { verdict, text } = await judge(folder);
   if (!argv.json) process.stdout.write(`${text}\nreport: ${join(folder, 'report.html')}\n`);
