@@ -5,7 +5,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Given, mustAnswer, type Swapped, swapped } from '../backends.ts';
 import { drill, folderFor, type Opened } from '../drill.ts';
-import { isSurroundings, oneLine, Unreachable, Usage } from '../errors.ts';
+import { exitCodeFor, isSurroundings, oneLine, Unreachable, Usage } from '../errors.ts';
 import { type Found, loadPlatform, loadScenarios } from '../load.ts';
 import { plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
