@@ -44,7 +44,9 @@ export const lokiPush = (url: string, say: (line: string) => void): LokiPush => 
   const ship = async (): Promise<void> => {
     while (waiting.length > 0) {
       const batch = take();
-      await deliver(url, batch, ending.signal).catch((error: unknown) => dropped.add(batch.length, oneLine(error)));
+      await deliver(url, batch, ending.signal).catch((error: unknown) =>
+        dropped.add(batch.length, ending.signal.aborted ? 'the lab ended before it took them' : oneLine(error)),
+      );
     }
   };
   const start = (): Promise<void> => {
@@ -64,7 +66,7 @@ export const lokiPush = (url: string, say: (line: string) => void): LokiPush => 
     },
     [Symbol.asyncDispose]: async () => {
       cancel();
-      const giveUp = after(LAST_MS, () => ending.abort(new Error('the lab has ended')));
+      const giveUp = after(LAST_MS, () => ending.abort());
       await start();
       giveUp();
       dropped.end();

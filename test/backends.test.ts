@@ -1,0 +1,116 @@
+import { describe, expect, test } from '@jest/globals';
+import { mustAnswer, swapped } from '../src/backends.ts';
+import { oneLine } from '../src/errors.ts';
+import { platform } from '../src/platform.ts';
+import { startLogStore } from '../src/targets/lab/log-store.ts';
+import { startTraceStore } from '../src/targets/lab/trace-store.ts';
+import { HTML, listener, NOBODY, type Says } from './targets/lab/listener.ts';
+
+const SHOP = platform({ name: 'shop', entry: 'web', components: { web: { endpoints: {} } }, journeys: {} });
+const HOST = '127.0.0.1';
+
+const complaint = (given: Parameters<typeof swapped>[0]): Promise<string> =>
+  mustAnswer(swapped(given), SHOP).then(() => 'none', oneLine);
+
+describe('the options', () => {
+  test('that name nothing swap nothing', () => {
+    const receivers = { otlp: null, loki: null, prometheus: null, alertmanager: null };
+    expect(swapped({})).toEqual({ reads: {}, receivers });
+  });
+
+  test.each([
+    ['http://traces.example:16686/jaeger/', 'http://traces.example:4318'],
+    ['https://traces.example', 'https://traces.example:4318'],
+    ['http://[::1]:16686', 'http://[::1]:4318'],
+  ])('--jaeger %s sends spans to %s unless told', (jaeger, otlp) => {
+    expect(swapped({ jaeger }).receivers.otlp).toBe(otlp);
+    expect(swapped({ jaeger, otlp: 'http://other:1/' }).receivers.otlp).toBe('http://other:1');
+  });
+
+  test('each swap where a layer is read, and where it is sent to; Hubble is only read', () => {
+    const given = { loki: 'http://l:1/', prometheus: 'http://p:1/prom', alertmanager: 'http://a:1', hubble: 'h:1' };
+    const sent = { loki: 'http://l:1', prometheus: 'http://p:1/prom', alertmanager: 'http://a:1' };
+    expect(swapped(given)).toEqual({ reads: { ...sent, hubble: 'h:1' }, receivers: { ...sent, otlp: null } });
+  });
+
+  test.each([
+    [{ loki: 'localhost:3100' }, /^--loki localhost:3100: must be an http or https URL/],
+    [{ prometheus: 'http://p/?x=1' }, /^--prometheus .*without a query/],
+    [{ hubble: 'http://h:1/' }, /^--hubble http:\/\/h:1\/: must be host:port/],
+    [{ otlp: 'http://o:4318' }, /^--otlp http:\/\/o:4318: say with --jaeger/],
+  ])('%j is told before anything is tried', (given, words) => {
+    expect(() => swapped(given)).toThrow(words);
+  });
+});
+
+const json = (body: unknown): Says => ({ status: 200, type: 'application/json', body: JSON.stringify(body) });
+const MATRIX = json({ status: 'success', data: { resultType: 'matrix', result: [] } });
+const writes = (write: Says) => listener(({ url }) => (url === '/api/v1/write' ? write : MATRIX));
+
+describe('before a drill', () => {
+  test('backends that can be read and sent to are fine, and keep nothing of the question', async () => {
+    await using traces = await startTraceStore({ host: HOST, port: 0, maxSpans: 10 });
+    await using logs = await startLogStore({ host: HOST, port: 0, maxBytes: 1000 });
+    await using metrics = await writes({ status: 204 });
+    await using alerts = await listener(() => json([]));
+    const given = {
+      jaeger: traces.url,
+      otlp: traces.url,
+      loki: logs.url,
+      prometheus: metrics.url,
+      alertmanager: alerts.url,
+    };
+    expect(await complaint(given)).toBe('none');
+    expect(logs.held().lines).toBe(0);
+    expect(traces.counts()).toMatchObject({ spans: 0 });
+  });
+
+  test.each([
+    ['jaeger', 'traces'],
+    ['loki', 'logs'],
+    ['prometheus', 'metrics'],
+    ['alertmanager', 'alerts'],
+  ])('a web page in place of --%s is told once, in one line, with layer and URL', async (option, layer) => {
+    await using page = await listener(() => HTML);
+    const said = await complaint({ [option]: page.url, ...(option === 'jaeger' ? { otlp: page.url } : {}) });
+    expect(said).toMatch(new RegExp(`^${layer}: --${option} ${page.url} can't be read: .*HTML instead of JSON`));
+    expect(said.split(`--${option}`)).toHaveLength(2);
+  });
+
+  test.each([
+    ['loki', 'logs'],
+    ['prometheus', 'metrics'],
+    ['alertmanager', 'alerts'],
+    ['jaeger', 'traces'],
+  ])('nobody at --%s is told with the reason', async (option, layer) => {
+    expect(await complaint({ [option]: NOBODY })).toMatch(
+      new RegExp(`^${layer}: --${option} ${NOBODY} .*ECONNREFUSED`),
+    );
+  });
+
+  test('nobody at --hubble is told with the reason', async () => {
+    expect(await complaint({ hubble: '127.0.0.1:1' })).toMatch(
+      /^flows: --hubble 127\.0\.0\.1:1 can't be read: .*ECONNREFUSED/,
+    );
+  });
+
+  test('a Prometheus that takes no remote write is told how to take it', async () => {
+    await using metrics = await writes({ status: 404, body: 'remote write receiver needs to be enabled' });
+    expect(await complaint({ prometheus: metrics.url })).toBe(
+      `metrics: --prometheus ${metrics.url} can't be sent to: POST /api/v1/write: it takes no remote write (HTTP 404); start that Prometheus with --web.enable-remote-write-receiver`,
+    );
+  });
+
+  test('a Jaeger whose query port is taken for its OTLP port is told', async () => {
+    await using traces = await startTraceStore({ host: HOST, port: 0, maxSpans: 10 });
+    await using query = await listener(() => ({ status: 405, body: 'method not allowed' }));
+    expect(await complaint({ jaeger: traces.url, otlp: query.url })).toBe(
+      `traces: --otlp ${query.url} can't be sent to: POST /v1/traces: HTTP 405 method not allowed`,
+    );
+  });
+
+  test('two that can’t be used are both told', async () => {
+    const said = await complaint({ loki: NOBODY, alertmanager: NOBODY });
+    expect(said).toMatch(/^logs: --loki .*; alerts: --alertmanager [^\n]*$/);
+  });
+});
