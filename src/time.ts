@@ -21,7 +21,10 @@ export const systemClock: Clock = {
     for (let left = at - now(); left > 0n; left = at - now()) {
       // setTimeout takes at most 2^31 ms and may fire a millisecond early.
       const ms = Number(left / MILLISECOND) + 1;
-      await wait(Math.min(ms, 2_000_000_000), undefined, signal ? { signal } : {});
+      await wait(Math.min(ms, 2_000_000_000), undefined, signal ? { signal } : {}).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        throw error;
+      });
     }
     signal?.throwIfAborted();
   },

@@ -55,7 +55,7 @@ export const latencyFault: Fault<Latency> = {
         const now = await knock();
         return {
           says: `probe from ${now.from} to ${now.to}: ${now.outcome} in ${now.ms.toFixed(0)} ms, ${before.ms.toFixed(0)} ms before`,
-          holds: now.ms >= least,
+          holds: now.outcome !== 'refused' && now.ms >= least,
         };
       },
       heal: async () => {

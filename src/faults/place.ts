@@ -6,10 +6,10 @@ import type { Facts, Place } from '../targets/target.ts';
 /** A component or an edge by its short or full name; throws Usage when it reads as neither. */
 export const refOf = (text: string): Ref => {
   const bare = text.replace(/^(service|edge):/, '');
-  if (bare.includes('->')) {
-    const [from, to] = bare.split('->');
-    if (from && to) return `edge:${from}->${to}`;
-  } else if (bare && !/[:>\s]/.test(bare)) return `service:${bare}`;
+  const [from, to, ...more] = bare.split('->');
+  const isName = (name: string | undefined): boolean => name !== undefined && /^[^:>\s]+$/.test(name);
+  if (isName(from) && to === undefined) return `service:${from}`;
+  if (isName(from) && isName(to) && more.length === 0) return `edge:${from}->${to}`;
   throw new Usage(`'${text}' names neither a component (order-service) nor an edge (api-gateway->order-service)`);
 };
 

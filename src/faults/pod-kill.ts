@@ -53,11 +53,18 @@ export const podKillFault: Fault<PodKill> = {
     const hit = victims(spec, await context.target.pods(), context.seed);
     if (hit.length === 0) throw new Usage(`no ready pod of ${serviceOf(spec.on)} to kill`);
     const before = ofService(spec, await context.target.pods()).length;
-    for (const pod of hit) {
-      await context.intend(spec.how, `pod:${pod.name} uid ${pod.uid}`);
-      await context.target.signal(pod.uid, spec.how);
+    const injected = spec.how === 'SIGKILL' ? killed(spec, context.target, hit, before) : frozen(spec, context, hit);
+    try {
+      for (const pod of hit) {
+        await context.intend(spec.how, `pod:${pod.name} uid ${pod.uid}`);
+        await context.target.signal(pod.uid, spec.how);
+      }
+    } catch (error) {
+      // Half a fault is none: whom it has hit by now is healed before the refusal is told.
+      await injected.heal();
+      throw error;
     }
-    return spec.how === 'SIGKILL' ? killed(spec, context.target, hit, before) : frozen(spec, context, hit);
+    return injected;
   },
 };
 
