@@ -4,6 +4,7 @@ import { fromMs } from '../../time.ts';
 import { reachable } from './calls.ts';
 import { cuts } from './cut.ts';
 import { failing } from './failing.ts';
+import { replaced } from './replaced.ts';
 import { slowness } from './slow.ts';
 import { standstill } from './standstill.ts';
 import { overlap, type Suspicion, type View, viewOf } from './view.ts';
@@ -29,7 +30,8 @@ const emptyWindow = ({ baseline, test }: Blind<SpanItem>): string | null => {
 };
 
 const suspicions = (view: View): Suspicion[] => {
-  const cut = cuts(view);
+  const burst = cuts(view);
+  const cut = [...burst, ...replaced(view).filter((one) => !burst.some(({ at }) => at === one.at))];
   const slow = slowness(view).filter((one) => !cut.some((other) => covers(other, one)));
   const found = [...cut, ...slow, ...failing(view)];
   return found.length > 0 ? found : standstill(view);
