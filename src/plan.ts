@@ -111,7 +111,11 @@ const timeline = (scenario: Scenario, deadlines: Plan['deadlines'], seed: number
     quiet: 1000 + ((Math.imul(seed, 2654435761) >>> 0) % 2000),
     hold: milliseconds(scenario.hold),
     recovery: milliseconds(scenario.recovery),
-    gather: Math.max(...LAYERS.map((layer) => deadlines[layer].ms)),
+    // What the slowest layer still has to show of the fault has the recovery to come in, too.
+    gather: Math.max(
+      LOOK_EVERY_MS,
+      Math.max(...LAYERS.map((layer) => deadlines[layer].ms)) - milliseconds(scenario.recovery),
+    ),
   };
   let at = 0;
   return PHASES.map((name) => {

@@ -76,7 +76,7 @@ const schema = z.strictObject({
   warmUp: duration.default('8s'),
   baseline: duration.default('25s'),
   hold: duration.default('20s'),
-  recovery: duration.default('10s'),
+  recovery: duration.default('8s'),
   /** The least grade for each layer; a layer that is left out is reported, not required. */
   expect: z
     .strictObject({
