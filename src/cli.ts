@@ -25,7 +25,7 @@ const cli = yargs(hideBin(process.argv))
     '$0 <command>\n\nFire drills for observability: break something on purpose, then ask every layer whether it noticed and whom it blamed.',
   )
   .command(
-    ['run [scenario..]', '$0'],
+    'run [scenario..]',
     'run drills and judge them; no scenario: all of ./scenarios',
     (it) =>
       it
@@ -102,6 +102,7 @@ const cli = yargs(hideBin(process.argv))
       )
       .demandCommand(1, 'say what to do with the lab: firedrill lab up'),
   )
+  .demandCommand(1, 'say what to do, such as firedrill run killed-order-service')
   .strict()
   .version()
   .alias('h', 'help')
