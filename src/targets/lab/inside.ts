@@ -135,6 +135,7 @@ const listener = (
         pods()
           .list()
           .filter((pod) => pod.ready),
+        platform.telemetry.metrics.labels,
       );
       if (service === platform.entry)
         await net.nft(

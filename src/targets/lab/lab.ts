@@ -10,6 +10,7 @@ import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
 import { type Running, start } from '../../process.ts';
 import { program } from '../../programs.ts';
+import { milliseconds } from '../../time.ts';
 import { cacheFolder } from '../../tools/cache.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import type { TrafficPlan } from '../../traffic/plan.ts';
@@ -122,15 +123,16 @@ const publish = async (
   return at as InsideEndpoints;
 };
 
-export const labTiming: Timing = {
+/** The delays of a lab that plays this platform. The standard rules wait for two scrapes, the profile's own may for longer. */
+export const labTiming = ({ alerts }: Platform): Timing => ({
   scrape: TIMING.scrape,
   evaluation: TIMING.evaluation,
-  pending: 2 * TIMING.scrape,
+  pending: Math.max(2 * TIMING.scrape, ...alerts.map((alert) => milliseconds(alert.for))),
   groupWait: TIMING.groupWait,
   spanExport: TIMING.spanExport,
   logShipping: 100,
   flowExport: 100,
-};
+});
 
 const lab = (
   platform: Platform,
@@ -154,12 +156,13 @@ const lab = (
     hubble: at.hubble,
     entry: `http://${at.entry}`,
   };
+  const timing = labTiming(platform);
   const facts = async (): Promise<Facts> => ({
     target: 'lab',
     platform: platform.name,
     topology: topology(platform),
     pods: await pods(),
-    timing: { ...labTiming, logShipping: labTiming.logShipping + (receivers.loki ? PUSH_EVERY_MS : 0) },
+    timing: { ...timing, logShipping: timing.logShipping + (receivers.loki ? PUSH_EVERY_MS : 0) },
   });
   const undoable = (id: string) => ({ id, undo: async () => inside.undo(id) });
   return {

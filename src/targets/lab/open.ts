@@ -11,7 +11,7 @@ export const labFacts = (platform: Platform): Facts => ({
   target: 'lab',
   platform: platform.name,
   topology: topology(platform),
-  timing: labTiming,
+  timing: labTiming(platform),
   pods: Object.entries(platform.components).flatMap(([service, { pods, port }]) =>
     Array.from({ length: pods }, (_, n) => ({
       name: `${service}-${n}`,
