@@ -53,6 +53,7 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, FILES.plan), `${JSON.stringify(plotted, null, 2)}\n`);
   await using history = await openHistory(join(folder, FILES.history), on.entry);
+  await history.append({ type: 'begun', pid: process.pid });
   const ledger = createWriteStream(join(folder, FILES.ledger));
   // What can't be stored can't be judged: the run ends, and heals first.
   const unstored = new AbortController();

@@ -1,9 +1,11 @@
 // A run's folder: what is in it, and how it is read back.
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Usage } from './errors.ts';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { oneLine, Usage } from './errors.ts';
 import { type Evidence, readEvidence } from './evidence.ts';
-import { type Entry, readHistory } from './history.ts';
+import { type Entry, historyOf } from './history.ts';
 import type { Plan } from './plan.ts';
 import { fromLine, type LedgerRecord } from './traffic/ledger.ts';
 import type { Stored } from './verdict.ts';
@@ -21,12 +23,12 @@ export const FILES = {
 
 /** Reads a stored run. Throws Usage that names the file that is missing or damaged. */
 export const readRun = async (folder: string): Promise<Stored> => {
-  const plan = await read(folder, FILES.plan, async (file) => JSON.parse(await readFile(file, 'utf8')) as Plan);
-  if (plan.schema !== 1)
-    throw new Usage(`${join(folder, FILES.plan)}: schema ${String(plan.schema)} is not one that this firedrill reads`);
-  const history: Entry[] = await read(folder, FILES.history, readHistory);
+  const plan = await read(folder, FILES.plan, async (file) => JSON.parse(await textOf(file)) as Plan | null);
+  if (plan?.schema !== 1)
+    throw new Usage(`${join(folder, FILES.plan)}: schema ${String(plan?.schema)} is not one that this firedrill reads`);
+  const history: Entry[] = await read(folder, FILES.history, async (file) => historyOf(await textOf(file), file));
   const ledger: LedgerRecord[] = await read(folder, FILES.ledger, async (file) =>
-    (await readFile(file, 'utf8')).split('\n').filter(Boolean).map(fromLine),
+    (await textOf(file)).split('\n').flatMap((line, i) => (line ? [recordOf(line, `${file}:${i + 1}`)] : [])),
   );
   const evidence: Evidence = await read(folder, FILES.evidence, readEvidence);
   return { plan, history, ledger, evidence };
@@ -37,8 +39,23 @@ const read = async <T>(folder: string, name: string, how: (file: string) => Prom
   try {
     return await how(file);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new Usage(`${file}: damaged: ${error.message}`);
+    if (error instanceof SyntaxError || isZlib(error)) throw new Usage(`${file}: damaged: ${oneLine(error)}`);
     throw error;
+  }
+};
+
+const isZlib = (error: unknown): boolean => /^Z_/.test(String((error as NodeJS.ErrnoException).code));
+
+const textOf = async (file: string): Promise<string> => {
+  const bytes = await readFile(file);
+  return (file.endsWith('.gz') ? await promisify(gunzip)(bytes) : bytes).toString('utf8');
+};
+
+const recordOf = (line: string, where: string): LedgerRecord => {
+  try {
+    return fromLine(line);
+  } catch (error) {
+    throw new Usage(`${where}: ${oneLine(error)}`);
   }
 };
 

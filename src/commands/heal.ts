@@ -35,8 +35,12 @@ const unfinished = async (out: string): Promise<Leftover[]> => {
   for (const folder of await runFolders(out)) {
     const file = join(folder, FILES.history);
     const entries = await readHistory(file).catch(() => []);
-    const last = entries.at(-1);
-    if (!last || entries.some((entry) => entry.type === 'ended')) continue;
+    if (entries.length === 0 || entries.some((entry) => entry.type === 'ended')) continue;
+    const pid = entries.flatMap((entry) => (entry.type === 'begun' ? [entry.pid] : []))[0];
+    if (pid !== undefined && alive(pid)) {
+      found.push({ heal: async () => `${folder}: process ${pid} is still at it; Ctrl-C there heals first` });
+      continue;
+    }
     found.push({
       heal: () =>
         close(
