@@ -59,7 +59,7 @@ export const plan = (scenario: Scenario, platform: Platform, facts: Facts, seed:
   const crossing = crossingOf(truth.on, platform, load);
   const deadlines = deadlinesOf(facts.timing);
   const phases = timeline(scenario, deadlines, seed);
-  return {
+  const made: Plan = {
     schema: 1,
     runId,
     scenario: scenario.name,
@@ -82,6 +82,9 @@ export const plan = (scenario: Scenario, platform: Platform, facts: Facts, seed:
     abortIf: scenario.abortIf ?? null,
     warnings: warningsOf(scenario, deadlines),
   };
+  // Refuses a load that nobody can send, before anything is touched.
+  trafficOf(made, 'http://entry');
+  return made;
 };
 
 const loadOf = ({ name, traffic }: Scenario, platform: Platform): Load => {

@@ -155,9 +155,9 @@ export const platform = (profile: PlatformProfile): Platform => {
   return parsed.data;
 };
 
-/** All of zod's issues on one line, each with its path. */
-export const problems = (error: z.ZodError): string =>
-  error.issues.map((issue) => `${issue.path.join('.') || 'profile'}: ${issue.message}`).join('; ');
+/** All of zod's issues on one line, each with its path; `whole` names what has no path. */
+export const problems = (error: z.ZodError, whole = 'profile'): string =>
+  error.issues.map((issue) => `${issue.path.join('.') || whole}: ${issue.message}`).join('; ');
 
 const danglingCalls = (it: Platform): string[] => {
   const loose: string[] = [];

@@ -23,7 +23,7 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('podKill'),
     on: ref,
-    pods: z.union([z.int().min(1), z.literal('all')]),
+    pods: z.union([z.int().min(1), z.literal('all')], "must be a whole number of pods, or 'all'"),
     how: z.enum(['SIGKILL', 'SIGSTOP']),
   }),
   z.strictObject({
@@ -36,12 +36,31 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('networkPolicy'), on: ref, how: z.enum(['drop', 'reject']) }),
 ]);
 
-const expectation = z.custom<Expectation>(
-  (value) => typeof value === 'object' && value !== null && 'kind' in value && 'within' in value,
+const bound = z.union([z.strictObject({ atLeast: z.number() }), z.strictObject({ atMost: z.number() })]);
+const query = z.strictObject({ kind: z.enum(['promql', 'logql']), query: z.string().min(1), bound, within: duration });
+const having = z.strictObject({
+  error: z.boolean().optional(),
+  slowerThan: duration.optional(),
+  calling: z.string().optional(),
+});
+const expectation: z.ZodType<Expectation, unknown> = z.discriminatedUnion(
+  'kind',
+  [
+    query,
+    z.strictObject({ kind: z.literal('alert'), labels: z.record(z.string(), z.string()), within: duration }),
+    z.strictObject({ kind: z.literal('trace'), service: z.string(), having, within: duration }),
+    z.strictObject({
+      kind: z.literal('flow'),
+      from: z.string().optional(),
+      to: z.string().optional(),
+      verdict: z.enum(['FORWARDED', 'DROPPED']),
+      within: duration,
+    }),
+  ],
   'build expectations with promql().atLeast(), logql(), alert(), trace() or flow()',
-);
-const guard = z.custom<Guard>(
-  (value) => typeof value === 'object' && value !== null && 'bound' in value,
+) as never;
+const guard: z.ZodType<Guard, unknown> = z.custom<Guard>(
+  (value) => query.safeParse(value).success,
   "build it with promql('…').atLeast(…) or logql('…').atLeast(…)",
 );
 const grade = z.enum(GRADES).optional();
@@ -58,7 +77,10 @@ const schema = z.strictObject({
         .regex(/^\d+(\.\d+)?\/s$/, "must be requests per second, such as '25/s'")
         .default('25/s'),
       arrivals: z
-        .union([z.enum(['poisson', 'constant']), z.strictObject({ rampTo: z.string().regex(/^\d+(\.\d+)?\/s$/) })])
+        .union(
+          [z.enum(['poisson', 'constant']), z.strictObject({ rampTo: z.string().regex(/^\d+(\.\d+)?\/s$/) })],
+          "must be 'poisson', 'constant' or { rampTo: '50/s' }",
+        )
         .default('poisson'),
       users: z.int().min(1).max(100_000).default(50),
       /** Weights of the platform's journeys; all alike when left out. */
@@ -108,7 +130,7 @@ const MARK = Symbol.for('firedrill.scenario');
 /** Checks a scenario and freezes it. Throws Usage that names each field at fault. */
 export const scenario = (name: string, input: ScenarioInput = {}): Scenario => {
   const parsed = schema.safeParse({ name, ...input });
-  if (!parsed.success) throw new Usage(`scenario '${name}': ${problems(parsed.error)}`);
+  if (!parsed.success) throw new Usage(`scenario '${name}': ${problems(parsed.error, 'scenario')}`);
   const { expect, ...rest } = parsed.data;
   const { also, ...wanted } = expect;
   if (milliseconds(rest.hold) < 1000)

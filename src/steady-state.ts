@@ -2,7 +2,7 @@
 import { quantileSorted } from 'simple-statistics';
 import type { Window } from './model.ts';
 import { fromIso } from './time.ts';
-import { failed, type LedgerRecord } from './traffic/ledger.ts';
+import { failed, type LedgerRecord, untold } from './traffic/ledger.ts';
 
 /** Null when the requests of the window were answered well and fast enough; else why not. */
 export const steadiness = (
@@ -12,11 +12,11 @@ export const steadiness = (
 ): string | null => {
   const own = records.filter((record) => within(record, window));
   if (own.length === 0) return 'no steady state: not one request of the baseline has ended';
-  const share = own.filter((record) => !failed(record)).length / own.length;
+  const share = own.filter((record) => !failed(record) && !untold(record)).length / own.length;
   if (share < wanted.answered)
     return `no steady state: ${percent(share)} of ${own.length} requests were answered well, ${percent(wanted.answered)} are asked for`;
   const p99 = quantileSorted(
-    own.map((record) => record.latencyMs ?? Number.POSITIVE_INFINITY).sort((a, b) => a - b),
+    own.flatMap((record) => record.latencyMs ?? []).sort((a, b) => a - b),
     0.99,
   );
   return p99 > wanted.p99Ms
