@@ -35,7 +35,8 @@ const diagnostics = async (tsc: string, files: readonly string[]): Promise<strin
     const config = join(folder, 'tsconfig.json');
     await writeFile(config, JSON.stringify({ compilerOptions: optionsFor(files[0]!), files }));
     const argv = [process.execPath, tsc, '--pretty', 'false', '-p', config] as const;
-    const running = await start({ name: 'tsc', argv: [...argv] });
+    // The compiler would leave a cache of its own code in the temporary folder.
+    const running = await start({ name: 'tsc', argv: [...argv], env: { NODE_DISABLE_COMPILE_CACHE: '1' } });
     let output = '';
     running.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output += text;

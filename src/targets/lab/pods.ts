@@ -138,6 +138,7 @@ const boot = async (setting: Setting, pod: LabPod, n: number): Promise<Running> 
   const running = await start({
     name: pod.name,
     argv: [...setting.network.within(pod.netns), ...program('./service', import.meta.url), file],
+    env: { NODE_COMPILE_CACHE: setting.compileCache },
   });
   let rest = '';
   running.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

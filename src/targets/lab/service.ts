@@ -1,13 +1,14 @@
 // Plays one pod of any component of any platform: `node service.ts <config.json>`.
+import { flushCompileCache } from 'node:module';
 import { oneLine } from '../../errors.ts';
-
-// Before anything heavy is imported: ten pods start at once on two cores, and compiling is most of a start.
 
 const main = async (file: string | undefined): Promise<void> => {
   const { readConfig } = await import('./service/config.ts');
   const config = await readConfig(file);
   const { startPod } = await import('./service/pod.ts');
   const pod = await startPod(config);
+  // Node keeps compiled code only at an orderly end, which a pod seldom has.
+  flushCompileCache();
   const stop = (): void => void pod.stop().finally(() => process.exit(0));
   process.once('SIGTERM', stop).once('SIGINT', stop);
 };
