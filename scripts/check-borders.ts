@@ -95,7 +95,7 @@ const files = (folder: string): string[] =>
   );
 
 const imports = (text: string): string[] =>
-  [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) => match[1]!);
+  [...text.matchAll(/(?:from|import\(|import)\s*'(\.[^']+)'/g)].map((match) => match[1]!);
 
 const trespasses = (file: string): string[] => {
   const name = relative(SRC, file);

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { Unreachable } from './errors.ts';
 import type { Nanos } from './model.ts';
 
-type Sample = { readonly value: readonly [number, string] };
+type Point = readonly [time: number, value: string];
 
 /** The largest value of the answer, or null when it is empty. Throws Unreachable with the backend's own words. */
 export const instant = async (
@@ -23,14 +23,28 @@ export const instant = async (
   const body = parse(text);
   if (response.statusCode !== 200 || !body)
     throw new Unreachable(`${kind} ${query}: ${base} answers ${response.statusCode}: ${text.slice(0, 200)}`);
-  const values = body.data.result.map((one) => Number(one.value[1])).filter((value) => !Number.isNaN(value));
-  return values.length > 0 ? Math.max(...values) : null;
+  const values = points(body.data).map(([, value]) => finite(value));
+  const numbers = values.filter((value) => !Number.isNaN(value));
+  return numbers.length > 0 ? numbers.reduce((a, b) => Math.max(a, b)) : null;
 };
 
-const parse = (text: string): { readonly data: { readonly result: readonly Sample[] } } | null => {
+/** Prometheus writes `+Inf`; a file of JSON has no infinity, so the largest number stands for it. */
+const finite = (value: string): number =>
+  /^[+-]Inf$/.test(value) ? Number(`${value[0]}1`) * Number.MAX_VALUE : Number(value);
+
+/** One point for each series; a scalar is one by itself. Ranges and log lines have no value of the moment. */
+const points = ({ resultType, result }: Data): Point[] => {
+  if (resultType === 'scalar') return [result as unknown as Point];
+  if (resultType === 'vector') return result.map(({ value }) => value);
+  throw new Unreachable(`the query gives a ${resultType}, which has no value of the moment; ask for an instant vector`);
+};
+
+type Data = { readonly resultType: string; readonly result: readonly { readonly value: Point }[] };
+
+const parse = (text: string): { readonly data: Data } | null => {
   try {
     const body = JSON.parse(text) as { data?: { result?: unknown } };
-    return Array.isArray(body.data?.result) ? (body as { data: { result: Sample[] } }) : null;
+    return Array.isArray(body.data?.result) ? (body as { data: Data }) : null;
   } catch {
     return null;
   }

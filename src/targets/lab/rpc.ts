@@ -21,7 +21,8 @@ export const answer = (methods: Methods): ((event: string, data: unknown) => voi
   process.on('message', async (message: Request) => {
     try {
       const method = methods[message.method] as ((...args: readonly unknown[]) => unknown) | undefined;
-      send({ id: message.id, result: await method?.(...message.args) });
+      if (!method) throw new Unreachable(`the lab has no method '${message.method}'`);
+      send({ id: message.id, result: await method(...message.args) });
     } catch (error) {
       send({ id: message.id, failed: oneLine(error) });
     }

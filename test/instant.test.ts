@@ -1,0 +1,87 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { Unreachable } from '../src/errors.ts';
+import { instant } from '../src/instant.ts';
+import { fromIso } from '../src/time.ts';
+import { HTML, type Listener, listener, NOBODY, type Says } from './targets/lab/listener.ts';
+
+const AT = fromIso('2026-11-21T07:00:00.250Z');
+const backends: Listener[] = [];
+afterEach(async () => {
+  for (const one of backends.splice(0)) await one[Symbol.asyncDispose]();
+});
+
+const backend = async (says: Says): Promise<Listener> => {
+  const one = await listener(() => says);
+  backends.push(one);
+  return one;
+};
+const data = (resultType: string, result: unknown): Says => ({
+  status: 200,
+  body: JSON.stringify({ status: 'success', data: { resultType, result } }),
+});
+const vector = (...values: string[]): Says =>
+  data(
+    'vector',
+    values.map((value) => ({ metric: {}, value: [1763708400.25, value] })),
+  );
+const ask = async (says: Says, query = 'sum(up)') => instant('promql', (await backend(says)).url, query, AT);
+
+describe('an instant query', () => {
+  test('asks Prometheus for the moment in seconds and Loki for it in nanoseconds', async () => {
+    const one = await backend(vector('1'));
+    await instant('promql', one.url, 'sum(up{a="b"})', AT);
+    await instant('logql', one.url, 'rate({a="b"}[5s])', AT);
+    const [prometheus, loki] = one.got.map(({ url }) => new URL(url, one.url));
+    expect([prometheus!.pathname, prometheus!.searchParams.get('query'), prometheus!.searchParams.get('time')]).toEqual(
+      ['/api/v1/query', 'sum(up{a="b"})', String(Number(AT) / 1e9)],
+    );
+    expect([loki!.pathname, loki!.searchParams.get('query'), loki!.searchParams.get('time')]).toEqual([
+      '/loki/api/v1/query',
+      'rate({a="b"}[5s])',
+      String(AT),
+    ]);
+  });
+
+  test.each([
+    [['3'], 3],
+    [['3', '7', '-1'], 7],
+    [['NaN', '2'], 2],
+    [['+Inf', '2'], Number.MAX_VALUE],
+    [['-Inf'], -Number.MAX_VALUE],
+    [['NaN'], null],
+    [[], null],
+  ])('gives the largest value of %j', async (values, largest) => {
+    expect(await ask(vector(...values))).toBe(largest);
+  });
+
+  test('gives a scalar as it is', async () => {
+    expect(await ask(data('scalar', [1763708400.25, '42']))).toBe(42);
+  });
+
+  test.each(['matrix', 'streams', 'string'])('that gives a %s is refused with what to ask instead', async (type) => {
+    await expect(ask(data(type, []))).rejects.toThrow(
+      new Unreachable(`the query gives a ${type}, which has no value of the moment; ask for an instant vector`),
+    );
+  });
+
+  test.each([
+    [
+      { status: 400, body: '{"status":"error","errorType":"bad_data","error":"parse error"}' },
+      /answers 400: .*parse error/,
+    ],
+    [HTML, /answers 200: <!doctype html>/],
+    [{ status: 200, body: '{"data":{"resu' }, /answers 200: \{"data":\{"resu/],
+    [{ status: 503, body: '' }, /answers 503/],
+  ])('that is answered by %j is Unreachable with the backend’s own words', async (says, words) => {
+    const asked = ask(says);
+    await expect(asked).rejects.toThrow(words);
+    await expect(asked).rejects.toBeInstanceOf(Unreachable);
+  });
+
+  test('to nobody fails, and without a backend says so', async () => {
+    await expect(instant('promql', NOBODY, 'up', AT)).rejects.toThrow('ECONNREFUSED');
+    await expect(instant('logql', null, 'up', AT)).rejects.toThrow(
+      new Unreachable('logql: there is no backend to ask'),
+    );
+  });
+});
