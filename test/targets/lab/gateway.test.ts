@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Client } from 'undici';
@@ -59,6 +60,22 @@ describe('a delivery to a real backend', () => {
     await using out = await gateway({ alertmanager: NOBODY });
     expect(await out.post('/alertmanager/api/v2/alerts', '[]')).toMatchObject({ status: 502 });
     expect(out.said).toEqual([expect.stringMatching(/^\S+ did not take a delivery: HTTP 502 .*ECONNREFUSED/)]);
+  });
+
+  test('that the lab’s end cuts off is nobody’s failure', async () => {
+    let asked: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    await using silent = createServer(() => asked());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    await using out = await gateway({ otlp: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` });
+    const cut = out.post('/otlp/v1/traces', 'x').catch(() => 'cut off');
+    await arrived;
+    await out.end();
+    silent.closeAllConnections();
+    expect(await cut).toBe('cut off');
+    expect(out.said).toEqual([]);
   });
 
   test('to whom nobody swapped in, or to no name at all, goes nowhere', async () => {

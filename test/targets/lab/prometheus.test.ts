@@ -7,6 +7,7 @@ import { request } from 'undici';
 import { until } from '../../../src/poll.ts';
 import { startAlertmanager } from '../../../src/targets/lab/alertmanager.ts';
 import {
+  configuration,
   DISCOVERY_MS,
   type PrometheusOptions,
   ruleFile,
@@ -85,6 +86,34 @@ describe('targets', () => {
       { targets: ['127.0.0.1:1'], labels: { ...labels, uid: 'u-1', instance: '127.0.0.1:1' } },
     ]);
   });
+});
+
+const CONFIGURED = {
+  dir: '/d',
+  scrapeMs: 1000,
+  evaluationMs: 1000,
+  targetsFile: '/d/t.json',
+  alertmanagers: ['http://198.18.0.1:9093', 'http://198.18.0.1:4319/alertmanager'],
+  remoteWrite: 'http://198.18.0.1:4319/prometheus',
+  externalLabels: {},
+};
+
+test('samples and alerts go on to real backends under the base paths of their URLs', () => {
+  const { alerting, remote_write } = JSON.parse(configuration(CONFIGURED));
+  expect(
+    alerting.alertmanagers.map((one: { path_prefix: string; static_configs: { targets: string[] }[] }) => [
+      one.static_configs[0]!.targets,
+      one.path_prefix,
+    ]),
+  ).toEqual([
+    [['198.18.0.1:9093'], '/'],
+    [['198.18.0.1:4319'], '/alertmanager'],
+  ]);
+  expect(remote_write).toMatchObject([{ url: 'http://198.18.0.1:4319/prometheus/api/v1/write' }]);
+});
+
+test('without a real Prometheus nothing is written on', () => {
+  expect(JSON.parse(configuration({ ...CONFIGURED, remoteWrite: null }))).not.toHaveProperty('remote_write');
 });
 
 test('the rule file has recordings before alerts, and each alert its severity', () => {
