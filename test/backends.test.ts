@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { mustAnswer, swapped } from '../src/backends.ts';
 import { oneLine } from '../src/errors.ts';
 import { platform } from '../src/platform.ts';
+import { startFlowObserver } from '../src/targets/lab/flow-observer.ts';
 import { startLogStore } from '../src/targets/lab/log-store.ts';
 import { startTraceStore } from '../src/targets/lab/trace-store.ts';
 import { HTML, listener, NOBODY, type Says } from './targets/lab/listener.ts';
@@ -64,6 +65,12 @@ describe('before a drill', () => {
     expect(logs.held().lines).toBe(0);
     expect(traces.counts()).toMatchObject({ spans: 0 });
   });
+
+  test('a Hubble that has seen no flow yet is fine', async () => {
+    const place = { node: 'n', namespace: 'shop', cluster: 'c', describe: () => null };
+    await using flows = await startFlowObserver({ host: HOST, port: 0, capacity: 10, ...place });
+    expect(await complaint({ hubble: flows.address })).toBe('none');
+  }, 15_000);
 
   test.each([
     ['jaeger', 'traces'],
