@@ -166,6 +166,20 @@ describe('reports that have no place to go', () => {
     await nothingLeft(where);
   });
 
+  test('leave no half of a verdict behind', async () => {
+    await using where = await place();
+    const stored = where.at('stored');
+    await mkdir(join(stored, 'verdict.json'), { recursive: true });
+    const { out } = await firedrill(['plan', 'control', '--json'], {});
+    await writeFile(join(stored, 'plan.json'), JSON.stringify(JSON.parse(out)[0]));
+    await writeFile(join(stored, 'history.ndjson'), '{"at":"2026-11-21T07:00:00.000000000Z","type":"ended"}\n');
+    for (const name of ['ledger.ndjson', 'evidence.ndjson']) await writeFile(join(stored, name), '');
+    const { code, err } = await firedrill(['judge', stored], {});
+    expect(code).toBe(2);
+    expect(err).toMatch(/^firedrill: [^\n]*verdict\.json can't be written: [^\n]*$/);
+    expect(await readdir(stored)).not.toContain('verdict.json.part');
+  });
+
   test('nor does output that nobody reads make a stack', async () => {
     const { out, err } = await ran(['sh', '-c', '"$@" | true', 'sh', ...CLI, 'plan'], {});
     expect({ out, err }).toEqual({ out: '', err: '' });
