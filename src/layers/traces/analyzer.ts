@@ -1,5 +1,5 @@
 // Blind attribution from traces: what changed between the windows, and whom that points at.
-import type { Analyzer, Blind, SpanItem, Suspect } from '../../model.ts';
+import { type Analyzer, type Blind, ends, type SpanItem, type Suspect } from '../../model.ts';
 import { fromMs } from '../../time.ts';
 import { reachable } from './calls.ts';
 import { cuts } from './cut.ts';
@@ -32,10 +32,18 @@ const emptyWindow = ({ baseline, test }: Blind<SpanItem>): string | null => {
 const suspicions = (view: View): Suspicion[] => {
   const burst = cuts(view);
   const cut = [...burst, ...replaced(view).filter((one) => !burst.some(({ at }) => at === one.at))];
+  const left = cut.filter((one) => !cut.some((other) => isolates(other, one)));
   const slow = slowness(view).filter((one) => !cut.some((other) => covers(other, one)));
-  const found = [...cut, ...slow, ...failing(view)];
+  const found = [...left, ...slow, ...failing(view)];
   return found.length > 0 ? found : standstill(view);
 };
+
+// Whoever is cut off from its callers and can't reach others either is cut off itself.
+const isolates = (component: Suspicion, way: Suspicion): boolean =>
+  component.ref.startsWith('service:') &&
+  lost(component) &&
+  ends(way.ref)?.from === component.at &&
+  overlap(component, way);
 
 // Whoever is gone or cut off is slow to answer before and after, too.
 const covers = (cut: Suspicion, slow: Suspicion): boolean => cut.at === slow.at && overlap(cut, slow);
