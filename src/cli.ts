@@ -13,8 +13,21 @@ const BACKENDS = {
   hubble: { type: 'string', describe: 'host:port of a Hubble to read flows from; nothing is sent to it' },
 } as const;
 
+/** Refuses what is no number of its kind while the command line is read: nothing has been touched by then. */
+const checked =
+  (option: string, holds: (value: number) => boolean, what: string) =>
+  (value: number): number => {
+    if (holds(value)) return value;
+    throw new Usage(`--${option} must be ${what}`);
+  };
+
 const SETTING = {
-  seed: { type: 'number', default: 1, describe: 'the same seed sends the same requests at the same times' },
+  seed: {
+    type: 'number',
+    default: 1,
+    describe: 'the same seed sends the same requests at the same times',
+    coerce: checked('seed', (seed) => Number.isSafeInteger(seed) && seed >= 0, 'one whole number, 0 or more'),
+  },
   platform: { type: 'string', describe: 'a platform profile: a file, or the name of a shipped one' },
   target: { choices: ['lab'] as const, default: 'lab' as const, describe: 'where to drill' },
 } as const;
@@ -96,7 +109,12 @@ const cli = yargs(hideBin(process.argv))
               default: false,
               describe: 'take any free ports in place of the standard ones',
             },
-            rate: { type: 'number', default: 5, describe: 'requests per second of traffic; 0: none' },
+            rate: {
+              type: 'number',
+              default: 5,
+              describe: 'requests per second of traffic; 0: none',
+              coerce: checked('rate', (rate) => rate >= 0 && rate <= 1000, 'one number from 0 to 1000'),
+            },
           }),
         async (argv) => exit((await import('./commands/lab.ts')).labCommand(argv)),
       )
@@ -108,7 +126,9 @@ const cli = yargs(hideBin(process.argv))
   .alias('h', 'help')
   .wrap(Math.min(110, process.stdout.columns ?? 110))
   .fail((message, error) => {
-    throw error ?? new Usage(`${message}; firedrill --help tells more`);
+    // yargs hands on what we throw while it reads an option as an error of its own.
+    const theirs = !error || error.name === 'YError';
+    throw theirs ? new Usage(`${message ?? error?.message}; firedrill --help tells more`) : error;
   });
 
 const exit = async (code: Promise<number>): Promise<void> => {

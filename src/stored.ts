@@ -3,10 +3,13 @@ import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { z } from 'zod';
 import { oneLine, Usage } from './errors.ts';
 import { type Evidence, readEvidence } from './evidence.ts';
 import { type Entry, historyOf } from './history.ts';
-import type { Plan } from './plan.ts';
+import { LAYERS } from './model.ts';
+import { PHASES, type Plan } from './plan.ts';
+import { problems } from './platform.ts';
 import { fromLine, type LedgerRecord } from './traffic/ledger.ts';
 import type { Stored } from './verdict.ts';
 
@@ -21,11 +24,29 @@ export const FILES = {
   junit: 'junit.xml',
 } as const;
 
+/** What a verdict can't do without. The rest of a plan is taken as it was written. */
+const skeleton = z.looseObject({
+  scenario: z.string(),
+  runId: z.string(),
+  seed: z.number(),
+  fault: z.looseObject({ kind: z.string() }),
+  truth: z.looseObject({ on: z.string().nullable(), kinds: z.array(z.string()) }),
+  topology: z.looseObject({ components: z.array(z.string()), edges: z.array(z.looseObject({})) }),
+  load: z.looseObject({ rate: z.number(), timeoutMs: z.number() }),
+  profile: z.looseObject({ journeys: z.record(z.string(), z.array(z.looseObject({ request: z.string() }))) }),
+  phases: z.array(z.looseObject({ name: z.string(), from: z.number(), until: z.number() })).length(PHASES.length),
+  deadlines: z.record(z.enum(LAYERS), z.looseObject({ ms: z.number() })),
+  demands: z.looseObject({}),
+  also: z.array(z.looseObject({ kind: z.string() })),
+});
+
 /** Reads a stored run. Throws Usage that names the file that is missing or damaged. */
 export const readRun = async (folder: string): Promise<Stored> => {
   const plan = await read(folder, FILES.plan, async (file) => JSON.parse(await textOf(file)) as Plan | null);
   if (plan?.schema !== 1)
     throw new Usage(`${join(folder, FILES.plan)}: schema ${String(plan?.schema)} is not one that this firedrill reads`);
+  const lacking = skeleton.safeParse(plan).error;
+  if (lacking) throw new Usage(`${join(folder, FILES.plan)}: damaged: ${problems(lacking, 'plan')}`);
   const history: Entry[] = await read(folder, FILES.history, async (file) => historyOf(await textOf(file), file));
   const ledger: LedgerRecord[] = await read(folder, FILES.ledger, async (file) =>
     (await textOf(file)).split('\n').flatMap((line, i) => (line ? [recordOf(line, `${file}:${i + 1}`)] : [])),

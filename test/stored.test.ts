@@ -66,6 +66,14 @@ describe('a stored run', () => {
     await expect(readRun(folder)).rejects.toBeInstanceOf(Usage);
   });
 
+  test.each([{ phases: [] }, { profile: null }, { deadlines: {} }, { truth: { on: 1 } }])(
+    'whose plan lacks what a verdict needs is refused with the field: %j',
+    async (lack) => {
+      await writeFile(join(folder, FILES.plan), JSON.stringify({ ...plan, ...lack }));
+      await expect(readRun(folder)).rejects.toThrow(new RegExp(`plan\\.json: damaged: ${Object.keys(lack)[0]}`));
+    },
+  );
+
   test.each(['null', '{}', '{"schema":2}', '[]'])('of another schema is refused: %s', async (other) => {
     await writeFile(join(folder, FILES.plan), other);
     await expect(readRun(folder)).rejects.toThrow(/plan\.json: schema \w+ is not one that this firedrill reads$/);
