@@ -55,9 +55,18 @@ const standsAlone = (evidence: Evidence, { name, heard, restarted }: Case): bool
 const explained = (evidence: Evidence, one: Case, cases: readonly Case[]): boolean =>
   !standsAlone(evidence, one) &&
   cases.some((other) => {
-    if (other.name === one.name || !reachable(evidence.topology, one.name).has(other.name)) return false;
+    if (other.name === one.name || isTrifle(one, other) || !reachable(evidence.topology, one.name).has(other.name))
+      return false;
     return !reachable(evidence.topology, other.name).has(one.name) || standsAlone(evidence, other);
   });
+
+/** Slowness below explains calls that were given up on only if it is of the order of the time for which they were waited. */
+const isTrifle = ({ heard }: Case, other: Case): boolean => {
+  const waits = heard.flatMap(({ failure, waitedMs }) => (failure === 'timeout' ? (waitedMs ?? []) : []));
+  if (waits.length === 0 || other.heard.length + other.own.length > 0 || other.restarted) return false;
+  const slow = [...other.slowCalls, ...(other.slowSelf ? [other.slowSelf] : [])];
+  return Math.max(...slow.map(({ during }) => during)) < Math.min(...waits) / 2;
+};
 
 /**
  * Callers that are slow for no reason of their own and log no calls: when they are all the callers of one component, it is that

@@ -1,4 +1,5 @@
 // New or risen failures: of one component's calls to another, or of its own work.
+import { median } from 'simple-statistics';
 import type { Nanos } from '../../model.ts';
 import type { Event } from './events.ts';
 import { ALPHA, densest } from './statistics.ts';
@@ -14,6 +15,8 @@ export type Complaint = {
   readonly until: Nanos;
   readonly count: number;
   readonly before: number;
+  /** How long the failed calls were waited for, in milliseconds, in the middle; null when no line says so. */
+  readonly waitedMs: number | null;
   readonly ids: readonly string[];
 };
 
@@ -62,5 +65,22 @@ const risen = (
   const until = events.findLast(({ at }) => offset(test, at) <= stretch.until + CLUMP_MS)!.at;
   const inside = between(events, since, until);
   const ids = inside.slice(0, 5).map(({ id }) => id);
-  return [{ from, to, failure: failure!, since, until, count: inside.length, before: old.length, ids }];
+  return [
+    {
+      from,
+      to,
+      failure: failure!,
+      since,
+      until,
+      count: inside.length,
+      before: old.length,
+      waitedMs: waited(inside),
+      ids,
+    },
+  ];
+};
+
+const waited = (events: readonly Event[]): number | null => {
+  const times = events.flatMap((one) => (one.times.length > 0 ? Math.max(...one.times.map(({ ms }) => ms)) : []));
+  return times.length > 0 ? median(times) : null;
 };
