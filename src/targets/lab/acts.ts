@@ -38,25 +38,45 @@ export const acts = (network: Network, pods: () => readonly LabPod[]): Acts => {
   const applyBlocks = (): Promise<void> =>
     network.nft(clearFaults + [...blocks].map(([id, act]) => blockRules(act, id)).join(''));
 
+  /** What the kernel did not take is as if it had never been asked for: neither done later nor forgotten. */
+  const changeBlocks = async (change: () => void, back: () => void): Promise<void> => {
+    change();
+    await applyBlocks().catch((error: unknown) => {
+      back();
+      throw error;
+    });
+  };
+  const undo = async (id: string): Promise<void> => {
+    const act = blocks.get(id);
+    if (act)
+      await changeBlocks(
+        () => blocks.delete(id),
+        () => blocks.set(id, act),
+      );
+    await standing.get(id)?.lift();
+    standing.delete(id);
+  };
+
   return {
     async delay(act) {
       const id = next('delay');
       const one = delayOf(network, pods, act, id);
       standing.set(id, one);
-      await Promise.all(pods().map((pod) => one.reach(pod)));
-      return id;
+      const reached = await Promise.allSettled(pods().map((pod) => one.reach(pod)));
+      const failed = reached.find(({ status }) => status === 'rejected');
+      if (failed?.status !== 'rejected') return id;
+      await undo(id);
+      throw failed.reason;
     },
     async block(act) {
       const id = next('block');
-      blocks.set(id, act);
-      await applyBlocks();
+      await changeBlocks(
+        () => blocks.set(id, act),
+        () => blocks.delete(id),
+      );
       return id;
     },
-    async undo(id) {
-      if (blocks.delete(id)) await applyBlocks();
-      await standing.get(id)?.lift();
-      standing.delete(id);
-    },
+    undo,
     reach: async (pod) => {
       await Promise.all([...standing.values()].map((one) => one.reach(pod)));
     },
