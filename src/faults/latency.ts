@@ -22,6 +22,9 @@ export const latency = (
   return { kind: 'latency', on: refOf(on), add, jitter, hit: options.hit ?? 'tagged' };
 };
 
+/** A probe is given up after some seconds: one that took this long has shown any delay that is longer. */
+const LONGEST_MS = 1500;
+
 export const latencyFault: Fault<Latency> = {
   truth: (spec) => ({ on: spec.on, kinds: ['slow'] }),
   radius: (spec, facts) => {
@@ -49,7 +52,7 @@ export const latencyFault: Fault<Latency> = {
       hit: spec.hit,
       runId,
     });
-    const least = before.ms + (milliseconds(spec.add) - milliseconds(spec.jitter)) / 2;
+    const least = Math.min(before.ms + (milliseconds(spec.add) - milliseconds(spec.jitter)) / 2, LONGEST_MS);
     return {
       witness: async (): Promise<Witness> => {
         const now = await knock();

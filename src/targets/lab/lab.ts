@@ -203,7 +203,9 @@ async function* traffic(
   const lines = queue<string>();
   runs.set(id, lines);
   await inside.traffic(id, plan, String(startAt));
-  signal.addEventListener('abort', () => void inside.stopTraffic(id).catch(() => undefined), { once: true });
+  const stop = (): void => void inside.stopTraffic(id).catch(() => undefined);
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
   for await (const line of lines) {
     const record = JSON.parse(line) as LedgerRecord | { done: unknown };
     if (!('done' in record)) yield record;
