@@ -1,6 +1,5 @@
 // A growing capture file → packet items.
 import { stat } from 'node:fs/promises';
-import { pathToFileURL } from 'node:url';
 import { oneLine } from '../../errors.ts';
 import type { Answer, Gap, LayerAdapter, Nanos, PacketItem, Query, Window } from '../../model.ts';
 import type { Naming } from '../../naming.ts';
@@ -77,7 +76,8 @@ const answer = (state: CaptureState, query: Query, window: Window, lost: number)
 const queryFor = (file: string, { from, until }: Window): Query => ({
   id: `packets:${from}-${until}`,
   text: `tshark -r ${quoted(file)} -Y 'tcp && frame.time_epoch >= ${epoch(from)} && frame.time_epoch < ${epoch(until)}'`,
-  url: pathToFileURL(file).href,
+  // As it was given: a report that is passed on names no folders of whoever made it.
+  url: `file:${encodeURI(file)}`,
 });
 
 const quoted = (file: string): string => (/^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`);
