@@ -35,7 +35,8 @@ const call = (n: number, pod: string | null): SpanItem[] => {
     ...more,
   });
   const client = { kind: 'client', parentId: 'a', peer: 'bank' } as const;
-  if (!pod) return [span('a', {}), span('b', { ...client, error: true, status: null, message: 'connect ECONNREFUSED' })];
+  if (!pod)
+    return [span('a', {}), span('b', { ...client, error: true, status: null, message: 'connect ECONNREFUSED' })];
   return [span('a', {}), span('b', client), span('c', { parentId: 'b', service: 'bank', pod, durationMs: 5 })];
 };
 
