@@ -4,7 +4,7 @@ import type { Burst } from './scan.ts';
 import { type View, within } from './view.ts';
 
 /** How many spans a pod would have served for its silence to be no accident (e^-7 is less than one in a thousand). */
-const EXPECTED = 7;
+export const EXPECTED = 7;
 
 /** How a pod of the component was lost around the burst, in words, or null when none was, or pods are unknown. */
 export const lostPod = (view: View, of: string, { from, until }: Burst): string | null => {
@@ -17,7 +17,8 @@ export const lostPod = (view: View, of: string, { from, until }: Burst): string 
   return silent && `pod ${silent} fell silent while others of ${of} served`;
 };
 
-const podsOf = (served: readonly Served[], of: string): Map<string, Served[]> => {
+/** What each pod of the component served, where spans name their pod. */
+export const podsOf = (served: readonly Served[], of: string): Map<string, Served[]> => {
   const known = served.filter((one) => one.service === of && one.span.pod !== null);
   return Map.groupBy(known, (one) => one.span.pod!);
 };

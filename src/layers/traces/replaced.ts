@@ -1,10 +1,9 @@
 // A pod that served until some moment and never again, and another one in its place: its death, even when hardly a call was lost.
 import { service } from '../../model.ts';
 import type { Call, Served } from './calls.ts';
+import { EXPECTED, podsOf } from './pods.ts';
 import { evidenceOf, type Suspicion, type View, within } from './view.ts';
 
-/** How many spans a pod would have served for its silence to be no accident (e^-7 is less than one in a thousand). */
-const EXPECTED = 7;
 /** A pod's last spans may die with it, so that calls begin to fail a little after the last one that is known. */
 const EXPORT_MS = 2000;
 
@@ -14,10 +13,7 @@ const EXPORT_MS = 2000;
  */
 export const replaced = (view: View): Suspicion[] =>
   view.topology.components.flatMap((name) => {
-    const pods = Map.groupBy(
-      [...view.baseline.served, ...view.test.served].filter((one) => one.service === name && one.span.pod !== null),
-      (one) => one.span.pod!,
-    );
+    const pods = podsOf([...view.baseline.served, ...view.test.served], name);
     return [...pods].flatMap(([pod, served]) => replacement(view, name, pod, served, pods) ?? []).slice(0, 1);
   });
 
