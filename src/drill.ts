@@ -106,6 +106,8 @@ const watch = async (
   startAt: bigint,
 ) => {
   const file = join(folder, FILES.capture);
+  // There from the start: a run that is stopped before its first look is stored whole, and judged as what it is.
+  await writeFile(join(folder, FILES.evidence), '');
   const capture = await target.capture(file);
   const endpoints: Endpoints = { ...target.endpoints, ...backends };
   const names = naming(facts.topology.components, () => target.addresses());
