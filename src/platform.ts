@@ -123,6 +123,49 @@ const alert = z.strictObject({
   summary: z.string().default(''),
 });
 
+const labels = z.record(z.string().min(1), z.string().min(1));
+/** `http://jaeger.example:16686`, or `jaeger.observability:16686`: a Service, its namespace and its port. */
+const place = z
+  .string()
+  .regex(/^(https?:\/\/\S+|[a-z0-9-]+\.[a-z0-9-]+:\d+)$/, 'must be a URL or service.namespace:port');
+
+/** Where the platform is found in a cluster. What is not said is guessed by the ecosystem's conventions. */
+const kubernetes = z.strictObject({
+  /** Where its pods are; default: the platform's name. */
+  namespace: name.optional(),
+  /** The pods' label whose value is the component's name. */
+  label: z.string().default('app.kubernetes.io/name'),
+  /** Components that are found in another way. */
+  components: z
+    .record(
+      name,
+      z.strictObject({
+        namespace: name.optional(),
+        /** Labels that all of its pods have, and no other pods. */
+        labels: labels.optional(),
+        /** The Service that leads to it; default: the component's name. */
+        service: name.optional(),
+        /** The port that its pods listen on; default: the component's. */
+        port: z.int().min(1).max(65535).optional(),
+      }),
+    )
+    .default({}),
+  /** Layers' backends; one that is not named is looked for in `observability` by its usual name and port. */
+  backends: z
+    .strictObject({
+      jaeger: place.optional(),
+      prometheus: place.optional(),
+      alertmanager: place.optional(),
+      loki: place.optional(),
+      hubble: place.optional(),
+    })
+    .prefault({}),
+  /** Namespaces of whoever observes the platform: an isolated component may still talk with them, and they with it. */
+  observability: z.array(name).default(['observability', 'monitoring']),
+  /** URL where users come in (an ingress); default: a port-forward to the entry component. */
+  entry: z.url().optional(),
+});
+
 const schema = z.strictObject({
   name,
   /** The component where users come in. */
@@ -130,6 +173,7 @@ const schema = z.strictObject({
   components: z.record(name, component),
   journeys: z.record(z.string(), z.array(step).min(1)),
   telemetry: telemetry.prefault({}),
+  kubernetes: kubernetes.prefault({}),
   /** Recording rules and alerts that the lab's Prometheus evaluates. */
   recording: z.array(z.strictObject({ record: z.string(), expr: z.string() })).default([]),
   alerts: z.array(alert).default([]),
@@ -161,6 +205,8 @@ export const problems = (error: z.ZodError, whole = 'profile'): string =>
 
 const danglingCalls = (it: Platform): string[] => {
   const loose: string[] = [];
+  for (const one of Object.keys(it.kubernetes.components))
+    if (!it.components[one]) loose.push(`kubernetes.components names '${one}', which is not one of its components`);
   if (!it.components[it.entry]) loose.push(`entry '${it.entry}' is not one of its components`);
   for (const [from, one] of Object.entries(it.components)) {
     for (const { request: wanted } of one.ticks)

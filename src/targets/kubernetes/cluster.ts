@@ -1,0 +1,82 @@
+// A cluster as this target talks to it: typed API calls that time out, say what went wrong in one line and are written
+// down; programs run in containers; ports of pods brought to this machine's loopback.
+import type {
+  ApisApi,
+  AppsV1Api,
+  AuthorizationV1Api,
+  BatchV1Api,
+  CoordinationV1Api,
+  CoreV1Api,
+  CustomObjectsApi,
+  NetworkingV1Api,
+  PolicyV1Api,
+  VersionApi,
+} from '@kubernetes/client-node';
+import { Unreachable } from '../../errors.ts';
+import type { Nanos } from '../../model.ts';
+
+/** The API server's own refusal: `status` is its HTTP status (404, 403, 409, 429…). Its message is one line. */
+export class Refused extends Unreachable {
+  readonly status: number;
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** One request to the API server that changed something, or opened a way into a pod: the audit of what was touched. */
+export type Touch = {
+  readonly at: Nanos;
+  readonly verb: 'create' | 'patch' | 'update' | 'delete' | 'exec' | 'portforward';
+  readonly resource: string;
+  readonly namespace: string | null;
+  readonly name: string | null;
+  /** HTTP status; null when no answer came. */
+  readonly status: number | null;
+};
+
+/** A container of a pod. */
+export type At = { readonly namespace: string; readonly pod: string; readonly container: string };
+
+export type Exec = {
+  /** Takes standard output as it comes; without it the whole is in the result's `out`. */
+  readonly onOutput?: (chunk: Buffer) => void;
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+};
+export type Executed = { readonly code: number; readonly out: string; readonly err: string };
+
+/** A port of a pod, or of whichever ready pod is behind a service, on this machine's loopback. */
+export type Forward = AsyncDisposable & { readonly host: string; readonly port: number };
+
+export type Cluster = AsyncDisposable & {
+  /** The API server's URL, the kubeconfig's context and where that kubeconfig is, for messages. */
+  readonly server: string;
+  readonly context: string;
+  readonly source: string;
+  /** Calls reject with Refused when the server answered with an error, with Unreachable when it did not answer. */
+  readonly core: CoreV1Api;
+  readonly apps: AppsV1Api;
+  readonly batch: BatchV1Api;
+  readonly networking: NetworkingV1Api;
+  readonly policy: PolicyV1Api;
+  readonly coordination: CoordinationV1Api;
+  readonly authorization: AuthorizationV1Api;
+  readonly custom: CustomObjectsApi;
+  readonly apis: ApisApi;
+  readonly version: VersionApi;
+  /** The server's clock minus ours, in milliseconds, from its last answer's Date header (whole seconds); null before any. */
+  skewMs(): number | null;
+  /**
+   * Runs a program in a container to its end. Rejects with Refused when it can't be started there, with Unreachable when
+   * the connection is lost before the program's exit status is known, with the signal's reason when that aborts.
+   */
+  exec(at: At, argv: readonly [string, ...string[]], options?: Exec): Promise<Executed>;
+  /** Each connection to the forward is a connection of its own to the pod. `pod` is asked anew for every connection. */
+  forward(
+    pod: () => Promise<{ readonly namespace: string; readonly pod: string; readonly port: number }>,
+  ): Promise<Forward>;
+  /** Follows a container's log until the container ends (resolves) or the signal aborts (resolves); a broken connection is
+   * taken up again where it broke, for as long as `patienceMs` allows; then Unreachable. */
+  follow(at: At, onLine: (line: string) => void, signal: AbortSignal, patienceMs?: number): Promise<void>;
+};
