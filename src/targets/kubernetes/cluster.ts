@@ -14,6 +14,7 @@ import type {
 } from '@kubernetes/client-node';
 import { Unreachable } from '../../errors.ts';
 import type { Nanos } from '../../model.ts';
+import type { ServiceAt } from './mapping.ts';
 
 /** The API server's own refusal: `status` is its HTTP status (404, 403, 409, 429…). Its message is one line. */
 export class Refused extends Unreachable {
@@ -27,7 +28,9 @@ export class Refused extends Unreachable {
 /** One request to the API server that changed something, or opened a way into a pod: the audit of what was touched. */
 export type Touch = {
   readonly at: Nanos;
+  /** DELETE of a collection is a `delete` without a name. */
   readonly verb: 'create' | 'patch' | 'update' | 'delete' | 'exec' | 'portforward';
+  /** As RBAC says it: `pods`, `pods/eviction`, `networkpolicies`. */
   readonly resource: string;
   readonly namespace: string | null;
   readonly name: string | null;
@@ -39,14 +42,20 @@ export type Touch = {
 export type At = { readonly namespace: string; readonly pod: string; readonly container: string };
 
 export type Exec = {
-  /** Takes standard output as it comes; without it the whole is in the result's `out`. */
-  readonly onOutput?: (chunk: Buffer) => void;
+  /**
+   * Takes standard output as it comes; without it the whole, up to 16 MiB, is in the result's `out`. A promise that it
+   * returns holds the program's output back until it is settled.
+   */
+  readonly onOutput?: (chunk: Buffer) => void | Promise<void>;
+  /** Standard input, which ends after it. */
   readonly input?: string;
+  /** Ends the connection; the program notices only if it reads or writes. */
   readonly signal?: AbortSignal;
 };
+/** `err` keeps the last 64 KiB and says how much came before. */
 export type Executed = { readonly code: number; readonly out: string; readonly err: string };
 
-/** A port of a pod, or of whichever ready pod is behind a service, on this machine's loopback. */
+/** A port of a pod, or of whichever ready pod is behind a service, on this machine's loopback. Its end cuts what it carries. */
 export type Forward = AsyncDisposable & { readonly host: string; readonly port: number };
 
 export type Cluster = AsyncDisposable & {
@@ -65,7 +74,8 @@ export type Cluster = AsyncDisposable & {
   readonly custom: CustomObjectsApi;
   readonly apis: ApisApi;
   readonly version: VersionApi;
-  /** The server's clock minus ours, in milliseconds, from its last answer's Date header (whole seconds); null before any. */
+  /** The server's clock minus ours, in milliseconds, give or take half a second: its last answer's Date header has whole
+   * seconds. Null before any. */
   skewMs(): number | null;
   /**
    * Runs a program in a container to its end. Rejects with Refused when it can't be started there, with Unreachable when
@@ -76,6 +86,12 @@ export type Cluster = AsyncDisposable & {
   forward(
     pod: () => Promise<{ readonly namespace: string; readonly pod: string; readonly port: number }>,
   ): Promise<Forward>;
+  /**
+   * A Service's HTTP port by way of the API server's proxy (`services/proxy`), where port-forward is not allowed: requests
+   * to it are passed on with path, query and body. What the API server refuses comes back as its own answer, what it does
+   * not answer as 502.
+   */
+  serviceProxy(service: ServiceAt): Promise<Forward>;
   /** Follows a container's log until the container ends (resolves) or the signal aborts (resolves); a broken connection is
    * taken up again where it broke, for as long as `patienceMs` allows; then Unreachable. */
   follow(at: At, onLine: (line: string) => void, signal: AbortSignal, patienceMs?: number): Promise<void>;
