@@ -1,11 +1,15 @@
-// Whom a pod may call: the addresses of each component, kept current by a watch that is told of every change.
+// Whom a pod may call: the addresses of each component, kept current by a watch that is told of every change, or in a
+// cluster the names of their Services.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { Unreachable } from '../../../errors.ts';
+import type { Platform } from '../../../platform.ts';
 import { until } from '../../../poll.ts';
+import { mapping } from '../../kubernetes/mapping.ts';
 
-export type Place = { readonly ip: string; readonly port: number };
+/** `host` is an address, or a name that is looked up for each new connection. */
+export type Place = { readonly host: string; readonly port: number };
 
 export type Endpoints = {
   /** The next pod of a component, round robin; null when none is known. */
@@ -14,7 +18,10 @@ export type Endpoints = {
   known(): boolean;
 };
 
-type Answer = { readonly version: number; readonly components: Readonly<Record<string, readonly Place[]>> };
+type Answer = {
+  readonly version: number;
+  readonly components: Readonly<Record<string, readonly { readonly ip: string; readonly port: number }[]>>;
+};
 
 /** Longer than service discovery holds a watch that has no news (10 s). */
 const WATCH_MS = 15_000;
@@ -30,7 +37,11 @@ export const watchEndpoints = (url: string, signal: AbortSignal, gone: (place: P
   let version = 0;
   const learn = (answer: Answer): void => {
     const before = [...places.values()].flat();
-    for (const [component, list] of Object.entries(answer.components)) places.set(component, list);
+    for (const [component, list] of Object.entries(answer.components))
+      places.set(
+        component,
+        list.map(({ ip, port }) => ({ host: ip, port })),
+      );
     version = answer.version;
     const now = new Set([...places.values()].flat().map(key));
     for (const place of before) if (!now.has(key(place))) gone(place);
@@ -54,8 +65,24 @@ export const watchEndpoints = (url: string, signal: AbortSignal, gone: (place: P
   };
 };
 
-/** An address as a map key. */
-export const key = ({ ip, port }: Place): string => `${ip}:${port}`;
+/**
+ * Every component at its Service, seen from a pod of `caller`: `order-service` in the same namespace and
+ * `order-service.shop` in another. Which pods are behind it is the cluster's business.
+ */
+export const servicesOf = (platform: Platform, caller: string): Endpoints => {
+  const { components } = mapping(platform);
+  const home = components.find(({ name }) => name === caller)?.namespace;
+  const places = new Map(
+    components.map(({ name, service, namespace, port }) => [
+      name,
+      { host: namespace === home ? service : `${service}.${namespace}`, port },
+    ]),
+  );
+  return { known: () => true, next: (component) => places.get(component) ?? null };
+};
+
+/** A place as a map key. */
+export const key = ({ host, port }: Place): string => `${host}:${port}`;
 
 const get = async (url: string, stop: AbortSignal): Promise<Answer> => {
   const signal = AbortSignal.any([stop, AbortSignal.timeout(WATCH_MS)]);

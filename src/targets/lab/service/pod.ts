@@ -1,19 +1,20 @@
 // One pod, put together: server, calls, ticks and telemetry, from its start to its orderly end.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { EndpointProfile } from '../../../platform.ts';
 import { after } from '../../../time.ts';
 import { random } from '../../../traffic/random.ts';
 import { behave } from './behaviour.ts';
 import { type Asking, caller } from './calls.ts';
 import { type PodConfig, playedBy } from './config.ts';
-import { watchEndpoints } from './discovery.ts';
+import { type Endpoints, servicesOf, watchEndpoints } from './discovery.ts';
 import { logger } from './log.ts';
 import { startMetrics } from './metrics.ts';
 import { podServer } from './server.ts';
 import { startTicks } from './ticks.ts';
 import { startTracing } from './tracing.ts';
-import { openTransport } from './transport.ts';
+import { openTransport, type Transport } from './transport.ts';
 
 export type RunningPod = {
   readonly port: number;
@@ -22,6 +23,11 @@ export type RunningPod = {
 };
 
 const DRAIN_MS = 1000;
+/**
+ * Behind a Service's address a connection is to one pod for as long as it lives, and kept ones would live as long as there
+ * is traffic: a pod that is new, or back, gets its share of the calls within this time.
+ */
+const SERVICE_CONNECTION_MS = 10_000;
 
 /** Starts a pod; resolves once it listens. `write` takes its log lines, each with its line break. */
 export const startPod = async (
@@ -34,8 +40,7 @@ export const startPod = async (
   const log = logger(platform.telemetry.logs, service, write);
   const tracing = startTracing(config);
   const metrics = startMetrics(platform.telemetry.metrics);
-  const transport = openTransport();
-  const endpoints = watchEndpoints(config.discovery, ending.signal, transport.leave);
+  const { transport, endpoints } = reach(config, ending.signal);
   const calls = caller({ platform, endpoints, transport, tracing, metrics, log });
   const play = (it: EndpointProfile, asking: Asking) => behave(it, asking, calls, draw);
   const ready = (): boolean => endpoints.known() && !ending.signal.aborted;
@@ -51,12 +56,13 @@ export const startPod = async (
     metrics,
     log,
   });
-  server.listen(config.port, config.ip);
+  server.listen(config.port, config.ip ?? undefined);
   await once(server, 'listening');
-  log('INFO', 'listening', null, { address: `${config.ip}:${config.port}` });
+  const bound = server.address() as AddressInfo;
+  log('INFO', 'listening', null, { address: `${bound.address}:${bound.port}` });
   startTicks(config, { behave: play, tracing, log, draw, signal: ending.signal });
   return {
-    port: (server.address() as { port: number }).port,
+    port: bound.port,
     stop: async () => {
       log('INFO', 'stopping', null, {});
       ending.abort();
@@ -65,6 +71,17 @@ export const startPod = async (
       await tracing.flush();
     },
   };
+};
+
+/** How others are found and reached: pods by the lab's discovery, or Services by their names. */
+const reach = (
+  { discovery, platform, service }: PodConfig,
+  ending: AbortSignal,
+): { readonly transport: Transport; readonly endpoints: Endpoints } => {
+  if (discovery === null)
+    return { transport: openTransport(SERVICE_CONNECTION_MS), endpoints: servicesOf(platform, service) };
+  const transport = openTransport();
+  return { transport, endpoints: watchEndpoints(discovery, ending, transport.leave) };
 };
 
 const drained = async (server: Server): Promise<void> => {

@@ -1,6 +1,9 @@
 // HTTP/1.1 to other pods over kept connections. node:http and not undici: the server has it loaded anyhow, which saves
 // each of the lab's pods 8 MB and 70 ms of start, and its `reusedSocket` is what tells a stale connection from a cut one.
 import { Agent, type ClientRequest, request } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Nanos } from '../../../model.ts';
+import { systemClock, toMs } from '../../../time.ts';
 import { key, type Place } from './discovery.ts';
 
 export type Outgoing = {
@@ -26,10 +29,11 @@ const IDLE_CONNECTIONS = 8;
 /** Shorter than the server's keep-alive (5 s), so that it is the client who closes. */
 const IDLE_MS = 4000;
 
-export const openTransport = (): Transport => {
+/** `maxAgeMs`: a connection that is older than that is closed after its answer, instead of being kept. */
+export const openTransport = (maxAgeMs = Number.POSITIVE_INFINITY): Transport => {
   const agents = new Map<string, Agent>();
   const agent = (place: Place): Agent => {
-    const found = agents.get(key(place)) ?? newAgent();
+    const found = agents.get(key(place)) ?? newAgent(maxAgeMs);
     agents.set(key(place), found);
     return found;
   };
@@ -53,8 +57,23 @@ export const openTransport = (): Transport => {
   };
 };
 
-const newAgent = (): Agent =>
-  new Agent({ keepAlive: true, maxSockets: CONNECTIONS, maxFreeSockets: IDLE_CONNECTIONS, timeout: IDLE_MS });
+const newAgent = (maxAgeMs: number): Agent => {
+  const options = { keepAlive: true, maxSockets: CONNECTIONS, maxFreeSockets: IDLE_CONNECTIONS, timeout: IDLE_MS };
+  const agent = new Agent(options);
+  if (maxAgeMs !== Number.POSITIVE_INFINITY) limitAge(agent, maxAgeMs);
+  return agent;
+};
+
+/** Node asks the agent, after each answer, whether the connection is to be kept (`keepSocketAlive`). */
+const limitAge = (agent: Agent, maxAgeMs: number): void => {
+  const since = new WeakMap<Duplex, Nanos>();
+  const keep = agent.keepSocketAlive.bind(agent);
+  agent.keepSocketAlive = (socket) => {
+    const first = since.get(socket) ?? systemClock.now();
+    since.set(socket, first);
+    return toMs(systemClock.now() - first) < maxAgeMs && keep(socket);
+  };
+};
 
 const retire = (agent: Agent): void => {
   agent.maxFreeSockets = 0;
@@ -65,13 +84,13 @@ const retire = (agent: Agent): void => {
 class Stale extends Error {}
 
 const exchange = (
-  { ip, port }: Place,
+  { host, port }: Place,
   { method, path, headers, body }: Outgoing,
   agent: Agent | false,
   signal: AbortSignal,
 ): Promise<number> =>
   new Promise((resolve, reject) => {
-    const asking = request({ host: ip, port, method, path, headers, agent, signal }, (response) => {
+    const asking = request({ host, port, method, path, headers, agent, signal }, (response) => {
       response.once('error', reject).once('end', () => resolve(response.statusCode!));
       response.resume();
     });
