@@ -29,7 +29,49 @@ const SETTING = {
     coerce: checked('seed', (seed) => Number.isSafeInteger(seed) && seed >= 0, 'one whole number, 0 or more'),
   },
   platform: { type: 'string', describe: 'a platform profile: a file, or the name of a shipped one' },
-  target: { choices: ['lab'] as const, default: 'lab' as const, describe: 'where to drill' },
+} as const;
+
+const TARGET = {
+  target: {
+    choices: ['lab', 'kubernetes'] as const,
+    default: 'lab' as const,
+    describe: 'where to drill: a lab of its own on this machine, or the cluster of a kubeconfig',
+  },
+} as const;
+
+/** How a cluster is found, and where in it firedrill may act. */
+const CLUSTER = {
+  kubeconfig: { type: 'string', describe: 'kubeconfig file; default: $KUBECONFIG, ~/.kube/config, the pod it runs in' },
+  context: { type: 'string', describe: 'context of the kubeconfig; default: its current one' },
+  allow: {
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    describe: 'namespaces in which things may be made and undone',
+  },
+} as const;
+
+const IN_CLUSTER = {
+  ...CLUSTER,
+  via: {
+    choices: ['port-forward', 'service-proxy', 'direct'] as const,
+    default: 'port-forward' as const,
+    describe: 'how services of the cluster are reached from here',
+  },
+  workers: {
+    type: 'number',
+    default: 0,
+    describe: 'send the traffic from so many pods in the cluster; 0: from here',
+    coerce: checked('workers', (n) => Number.isInteger(n) && n >= 0 && n <= 100, 'one whole number from 0 to 100'),
+  },
+  capture: { type: 'boolean', default: true, describe: 'capture packets, by an ephemeral container in every pod' },
+  image: { type: 'string', describe: 'image of the traffic workers' },
+  'agent-image': { type: 'string', describe: 'image of the ephemeral containers: delays, captures, probes' },
+  'override-budgets': {
+    type: 'boolean',
+    default: false,
+    describe: 'kill more pods than their disruption budget allows',
+  },
 } as const;
 
 const cli = yargs(hideBin(process.argv))
@@ -45,11 +87,16 @@ const cli = yargs(hideBin(process.argv))
         .positional('scenario', { type: 'string', array: true, describe: 'scenario files, or names of shipped ones' })
         .options({
           ...SETTING,
+          ...TARGET,
           ...BACKENDS,
           out: { type: 'string', default: 'reports', describe: 'folder for reports' },
           control: { type: 'boolean', default: false, describe: 'run each with no fault: its control twin' },
           json: { type: 'boolean', default: false, describe: 'print verdicts as JSON on standard output' },
+          push: { type: 'string', describe: 'URL of a Pushgateway that takes the outcome as metrics' },
         })
+        .options(IN_CLUSTER)
+        .group(Object.keys(IN_CLUSTER), 'With --target kubernetes:')
+        .example('$0 run --target kubernetes --allow trading killed-order-service', 'the same drill in a cluster')
         .example('$0 run killed-order-service', 'one drill, in a lab of its own')
         .example('$0 run drills/*.ts --platform shop.ts', 'your scenarios on your platform'),
     async (argv) => exit((await import('./commands/run.ts')).runCommand({ ...argv, scenario: argv.scenario ?? [] })),
@@ -60,7 +107,9 @@ const cli = yargs(hideBin(process.argv))
     (it) =>
       it
         .positional('scenario', { type: 'string', array: true })
-        .options({ ...SETTING, json: { type: 'boolean', default: false, describe: 'print plans as JSON' } }),
+        .options({ ...SETTING, ...TARGET, json: { type: 'boolean', default: false, describe: 'print plans as JSON' } })
+        .options(IN_CLUSTER)
+        .group(Object.keys(IN_CLUSTER), 'With --target kubernetes:'),
     async (argv) => exit((await import('./commands/plan.ts')).planCommand({ ...argv, scenario: argv.scenario ?? [] })),
   )
   .command(
@@ -81,7 +130,15 @@ const cli = yargs(hideBin(process.argv))
   .command(
     'heal',
     'undo what a crashed run left behind; safe to call at any time, any number of times',
-    (it) => it.options({ out: { type: 'string', default: 'reports', describe: 'folder with the runs' } }),
+    (it) =>
+      it
+        .options({
+          ...TARGET,
+          ...CLUSTER,
+          out: { type: 'string', default: 'reports', describe: 'folder with the runs' },
+          force: { type: 'boolean', default: false, describe: 'heal also what a run that still lives has done' },
+        })
+        .example('$0 heal --target kubernetes --allow trading', 'from any machine: all of it is found by its labels'),
     async (argv) => exit((await import('./commands/heal.ts')).healCommand(argv)),
   )
   .command(

@@ -9,11 +9,12 @@ import { LAYERS, type LayerName } from './model.ts';
 import { naming } from './naming.ts';
 import { type Plan, phase, plan, trafficOf } from './plan.ts';
 import type { Platform } from './platform.ts';
+import { during } from './poll.ts';
 import { run } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { steadiness } from './steady-state.ts';
 import { FILES } from './stored.ts';
-import type { Endpoints, Facts, Target } from './targets/target.ts';
+import type { Capture, Endpoints, Facts, Target } from './targets/target.ts';
 import { fromMs, iso, systemClock } from './time.ts';
 import { type LedgerRecord, toLine } from './traffic/ledger.ts';
 
@@ -43,6 +44,9 @@ export type Opened = Target & { readonly webhook: string | null };
 
 /** Time for the client to connect before traffic starts. */
 const LEAD_MS = 1500;
+
+const REFRESH = { forMs: 24 * 3_600_000, everyMs: 1000 };
+const noted = (): void => undefined;
 
 /** Runs one drill on an open target and stores everything; judging is a step of its own. */
 export const drill = async (settings: DrillSettings, target: Opened): Promise<void> => {
@@ -111,7 +115,7 @@ const watch = async (
   const capture = await target.capture(file);
   const endpoints: Endpoints = { ...target.endpoints, ...backends };
   const names = naming(facts.topology.components, () => target.addresses());
-  const layers = adapters({ endpoints, webhook: target.webhook, capture: file, naming: names, platform });
+  const layers = adapters({ endpoints, webhook: target.webhook, capture: capture && file, naming: names, platform });
   const lateMs = Object.fromEntries(LAYERS.map((layer) => [layer, plotted.deadlines[layer].ms])) as Record<
     LayerName,
     number
@@ -119,12 +123,15 @@ const watch = async (
   const gathering = evidence(layers, questions(plotted.also, endpoints), lateMs, join(folder, FILES.evidence), on.look);
   const ending = new AbortController();
   // Addresses of pods that come up meanwhile must be known when their packets are read.
-  const refresh = setInterval(() => void target.pods().catch(() => undefined), 1000);
+  const refreshing = during(() => target.pods().then(noted, noted), { ...REFRESH, signal: ending.signal });
   const looking = systemClock
     .sleepUntil(startAt, ending.signal)
     .then(() => gathering.watch(startAt, plotted.lookEvery, ending.signal));
-  let stopped: Promise<{ captured: number; droppedByKernel: number }> | null = null;
-  const stopCapture = () => (stopped ??= capture.stop());
+  let stopped: ReturnType<Capture['stop']> | null = null;
+  const stopCapture = async () => {
+    stopped ??= capture?.stop() ?? null;
+    return stopped;
+  };
   return {
     /** Rejects when what was seen can't be stored. */
     looking,
@@ -138,8 +145,7 @@ const watch = async (
     stopCapture: () => stopCapture().catch(() => null),
     [Symbol.asyncDispose]: async (): Promise<void> => {
       ending.abort();
-      clearInterval(refresh);
-      await looking.catch(() => undefined);
+      await Promise.allSettled([looking, refreshing]);
       await stopCapture().catch(() => undefined);
       for (const layer of layers) await layer[Symbol.asyncDispose]();
     },

@@ -23,8 +23,11 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('podKill'),
     on: ref,
-    pods: z.union([z.int().min(1), z.literal('all')], "must be a whole number of pods, or 'all'"),
-    how: z.enum(['SIGKILL', 'SIGSTOP']),
+    pods: z.union(
+      [z.int().min(1), z.literal('all'), z.templateLiteral([z.number().positive().max(100), '%'])],
+      "must be a whole number of pods, a share such as '50%', or 'all'",
+    ),
+    how: z.enum(['SIGKILL', 'SIGTERM', 'SIGSTOP']),
   }),
   z.strictObject({
     kind: z.literal('latency'),

@@ -19,6 +19,8 @@ export const FILES = {
   ledger: 'ledger.ndjson',
   evidence: 'evidence.ndjson',
   capture: 'capture.pcap',
+  /** What was touched in a cluster: a line for each request that changed something. */
+  audit: 'audit.ndjson',
   verdict: 'verdict.json',
   html: 'report.html',
   junit: 'junit.xml',

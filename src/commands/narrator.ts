@@ -21,7 +21,7 @@ export const narrator = (show: Progress): Narrator => {
     );
   };
   return {
-    up: (endpoints) => show.say(`lab is up; Jaeger API ${endpoints.jaeger}, Prometheus ${endpoints.prometheus}`),
+    up: (endpoints) => show.say(`ready; Jaeger API ${endpoints.jaeger}, Prometheus ${endpoints.prometheus}`),
     on: {
       plan: (plan: Plan) => show.say(planLine(plan)),
       entry: (entry: Entry) => {

@@ -3,9 +3,9 @@
 import { inWords } from '../expect.ts';
 import { loadPlatform, loadScenarios } from '../load.ts';
 import { type Plan, plan } from '../plan.ts';
-import { labFacts } from '../targets/lab/open.ts';
+import { type WhereArguments, where } from './where.ts';
 
-export type PlanArguments = {
+export type PlanArguments = WhereArguments & {
   readonly scenario: readonly string[];
   readonly seed: number;
   readonly platform?: string | undefined;
@@ -13,10 +13,11 @@ export type PlanArguments = {
 };
 
 export const planCommand = async (argv: PlanArguments): Promise<number> => {
+  await using place = where(argv, (line) => process.stderr.write(`${line}\n`));
   const plans: Plan[] = [];
   for (const { scenario } of await loadScenarios(argv.scenario)) {
     const platform = await loadPlatform(argv.platform ?? scenario.platform);
-    plans.push(plan(scenario, platform, labFacts(platform), argv.seed, 'dry-run'));
+    plans.push(plan(scenario, platform, await place.facts(platform), argv.seed, 'dry-run'));
   }
   process.stdout.write(argv.json ? `${JSON.stringify(plans, null, 2)}\n` : `${plans.map(inText).join('\n\n')}\n`);
   return 0;

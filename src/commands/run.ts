@@ -3,29 +3,29 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Given, mustAnswer, type Swapped, swapped } from '../backends.ts';
-import { drill, folderFor, type Opened } from '../drill.ts';
+import { drill, folderFor } from '../drill.ts';
 import { exitCodeFor, isSurroundings, oneLine, Unreachable, Usage } from '../errors.ts';
 import { type Found, loadPlatform, loadScenarios } from '../load.ts';
-import { plan } from '../plan.ts';
+import { type Plan, plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
 import { type Progress, progress } from '../progress.ts';
+import { push } from '../push.ts';
 import { judge } from '../report.ts';
 import { line } from '../reporters/text.ts';
 import { controlOf } from '../scenario.ts';
-import { ANY_PORTS } from '../targets/lab/lab.ts';
-import { labFacts, openLab } from '../targets/lab/open.ts';
 import type { Verdict } from '../verdict.ts';
 import { narrator } from './narrator.ts';
 import { stopSignal } from './stop.ts';
+import { type Where, type WhereArguments, where } from './where.ts';
 
-export type RunArguments = Given & {
+export type RunArguments = WhereArguments & {
   readonly scenario: readonly string[];
   readonly seed: number;
   readonly platform?: string | undefined;
   readonly out: string;
   readonly control: boolean;
   readonly json: boolean;
+  readonly push?: string | undefined;
 };
 
 type Job = { readonly found: Found; readonly platform: Platform };
@@ -34,11 +34,11 @@ type Job = { readonly found: Found; readonly platform: Platform };
 const worst = (codes: readonly number[]): number => [3, 1, 2, 0].find((code) => codes.includes(code)) ?? 0;
 
 export const runCommand = async (argv: RunArguments): Promise<number> => {
-  const jobs = await jobsOf(argv);
-  await mustHold(argv.out);
-  const backends = swapped(argv);
-  await mustAnswer(backends, jobs[0]!.platform);
   const show = progress(process.stderr);
+  await using place = where(argv, (line) => show.say(line));
+  const jobs = await jobsOf(argv, place);
+  await mustHold(argv.out);
+  await place.check(jobs[0]!.platform);
   const stop = stopSignal((line) => show.say(line));
   const codes: number[] = [];
   const verdicts: Verdict[] = [];
@@ -46,7 +46,7 @@ export const runCommand = async (argv: RunArguments): Promise<number> => {
     if (stop.signal.aborted) break;
     if (jobs.length > 1) show.say(`\n── ${n + 1} of ${jobs.length}: ${job.found.scenario.name}`);
     try {
-      const verdict = await one(job, argv, backends, show, stop.signal);
+      const verdict = await one(job, argv, place, show, stop.signal);
       verdicts.push(verdict);
       codes.push(verdict.exitCode);
     } catch (error) {
@@ -58,11 +58,12 @@ export const runCommand = async (argv: RunArguments): Promise<number> => {
   }
   if (argv.json) process.stdout.write(`${JSON.stringify(verdicts.length === 1 ? verdicts[0] : verdicts, null, 2)}\n`);
   if (jobs.length > 1 && !argv.json) process.stdout.write(summary(verdicts));
+  if (argv.push) await push(argv.push, verdicts).catch((error: unknown) => show.say(`firedrill: ${oneLine(error)}`));
   return stop.signal.aborted ? worst([...codes, 2]) : worst(codes);
 };
 
 /** Everything is loaded, checked and planned before anything is touched. */
-const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
+const jobsOf = async (argv: RunArguments, place: Where): Promise<Job[]> => {
   if (!Number.isInteger(argv.seed) || argv.seed < 0)
     throw new Usage(`--seed ${argv.seed}: must be a whole number, 0 or more`);
   const found = await loadScenarios(argv.scenario);
@@ -70,7 +71,7 @@ const jobsOf = async (argv: RunArguments): Promise<Job[]> => {
   for (const one of found) {
     const scenario = argv.control ? controlOf(one.scenario) : one.scenario;
     const platform = await loadPlatform(argv.platform ?? scenario.platform);
-    plan(scenario, platform, labFacts(platform), argv.seed, 'dry-run');
+    plan(scenario, platform, await place.facts(platform), argv.seed, 'dry-run');
     jobs.push({ found: { ...one, scenario }, platform });
   }
   if (jobs.length === 0) throw new Usage('no scenarios: put them in ./scenarios or name their files');
@@ -96,31 +97,25 @@ const unstorable =
   };
 
 const one = async (
-  { found, platform }: Job,
+  { found: { scenario }, platform }: Job,
   argv: RunArguments,
-  { reads, receivers }: Swapped,
+  place: Where,
   show: Progress,
   signal: AbortSignal,
 ): Promise<Verdict> => {
-  const folder = folderFor(argv.out, found.scenario.name);
+  const folder = folderFor(argv.out, scenario.name);
   const narrate = narrator(show);
-  show.say('bringing the lab up');
-  await using lab = await openLab(platform, argv.seed, (line) => show.say(line), ANY_PORTS, receivers);
-  const target: Opened = lab;
-  narrate.up({ ...lab.endpoints, ...reads });
-  await drill(
-    {
-      scenario: found.scenario,
-      platform,
-      seed: argv.seed,
-      runId: randomBytes(6).toString('hex'),
-      folder,
-      backends: reads,
-      signal,
-      on: narrate.on,
-    },
-    target,
-  ).catch(unstorable(folder));
+  const runId = randomBytes(6).toString('hex');
+  const { seed } = argv;
+  const planned: Plan = plan(scenario, platform, await place.facts(platform), seed, runId);
+  try {
+    await using target = await place.open(platform, planned);
+    narrate.up({ ...target.endpoints, ...place.reads });
+    const settings = { scenario, platform, seed, runId, folder, backends: place.reads, signal, on: narrate.on };
+    await drill(settings, target).catch(unstorable(folder));
+  } finally {
+    await place.audit(folder);
+  }
   show.done();
   const { verdict, text } = await judge(folder);
   if (!argv.json) process.stdout.write(`${text}\nreport: ${join(folder, 'report.html')}\n`);

@@ -7,8 +7,9 @@ export type NoFault = { readonly kind: 'none' };
 export type PodKill = {
   readonly kind: 'podKill';
   readonly on: Ref;
-  readonly pods: number | 'all';
-  readonly how: 'SIGKILL' | 'SIGSTOP';
+  readonly pods: number | `${number}%` | 'all';
+  /** Killed at once, ended with the grace that its pod has of its own, or frozen. */
+  readonly how: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP';
 };
 export type Latency = {
   readonly kind: 'latency';

@@ -1,4 +1,5 @@
 // Network policy: an edge is cut, or a component is isolated from everybody. Standing connections are cut too.
+import { Usage } from '../errors.ts';
 import type { Probe } from '../targets/target.ts';
 import type { Fault, NetworkPolicy, Witness } from './fault.ts';
 import { calleeOf, mustExist, placeOf, refOf, vantage } from './place.ts';
@@ -17,6 +18,8 @@ export const networkPolicyFault: Fault<NetworkPolicy> = {
   truth: (spec) => ({ on: spec.on, kinds: ['blocked'] }),
   radius: (spec, facts) => {
     mustExist(spec.on, facts);
+    if (spec.how === 'reject' && facts.lacks.includes('reject'))
+      throw new Usage(`${facts.target} has no policy that rejects, only such as drop: use how: 'drop'`);
     return spec.on.startsWith('edge:')
       ? {
           hurts: `every request along ${spec.on.slice(5)}, tagged or not`,
@@ -24,7 +27,7 @@ export const networkPolicyFault: Fault<NetworkPolicy> = {
         }
       : {
           hurts: `every request to and from ${spec.on.slice(8)}, tagged or not`,
-          spares: 'scrapes and telemetry, which come from and go to the node',
+          spares: 'scrapes and telemetry',
         };
   },
   inject: async (spec, { target, facts, runId, intend }) => {

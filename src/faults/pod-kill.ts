@@ -1,5 +1,5 @@
-// Pod kill: SIGKILL to the pod's process, or SIGSTOP, which freezes it. The platform replaces a killed pod by itself;
-// healing waits for that. A frozen one is continued.
+// Pod kill: SIGKILL to the pod's process, SIGTERM, which leaves it its grace, or SIGSTOP, which freezes it. The platform
+// replaces a killed pod by itself; healing waits for that. A frozen one is continued.
 import { Usage } from '../errors.ts';
 import { until } from '../poll.ts';
 import type { Pod, Target } from '../targets/target.ts';
@@ -10,12 +10,13 @@ import { mustExist, refOf, serviceOf, vantage } from './place.ts';
 const RETURN = { forMs: 60_000, everyMs: 250 };
 
 /**
- * Kills pods of a component: `pods` of them (default 1) or all; `how: 'SIGSTOP'` freezes them in place of killing.
+ * Kills pods of a component: `pods` of them (default 1), a share (`'50%'`, rounded up) or all. `how: 'SIGTERM'` leaves each
+ * the grace that it has of its own; `how: 'SIGSTOP'` freezes them in place of killing.
  * Example: `podKill('order-service', { pods: 'all' })`.
  */
 export const podKill = (
   on: string,
-  options: { readonly pods?: number | 'all'; readonly how?: 'SIGKILL' | 'SIGSTOP' } = {},
+  options: { readonly pods?: PodKill['pods']; readonly how?: PodKill['how'] } = {},
 ): PodKill => {
   const ref = refOf(on);
   if (!serviceOf(ref)) throw new Usage(`podKill needs a component, not '${on}'`);
@@ -32,20 +33,27 @@ const victims = (spec: PodKill, pods: readonly Pod[], seed: number): Pod[] => {
     .sort((a, b) => a.name.localeCompare(b.name));
   const first = all.length > 0 ? seed % all.length : 0;
   const rotated = [...all.slice(first), ...all.slice(0, first)];
-  return spec.pods === 'all' ? rotated : rotated.slice(0, spec.pods);
+  return rotated.slice(0, countOf(spec.pods, all.length));
 };
+
+const countOf = (pods: PodKill['pods'], there: number): number => {
+  if (pods === 'all') return there;
+  return typeof pods === 'number' ? pods : Math.ceil((Number.parseFloat(pods) / 100) * there);
+};
+
+const DONE = { SIGKILL: 'killed', SIGTERM: 'ended with their own grace', SIGSTOP: 'frozen' } as const;
 
 export const podKillFault: Fault<PodKill> = {
   truth: (spec) => ({ on: spec.on, kinds: ['absent'] }),
   radius: (spec, facts) => {
     mustExist(spec.on, facts);
     const there = ofService(spec, facts.pods).length;
-    if (spec.pods !== 'all' && spec.pods > there)
-      throw new Usage(`podKill wants ${spec.pods} pods of ${serviceOf(spec.on)}, which has ${there}`);
-    const n = spec.pods === 'all' ? there : spec.pods;
-    const verb = spec.how === 'SIGKILL' ? 'killed' : 'frozen';
+    const n = countOf(spec.pods, there);
+    if (n > there) throw new Usage(`podKill wants ${n} pods of ${serviceOf(spec.on)}, which has ${there}`);
+    if (spec.how === 'SIGSTOP' && facts.lacks.includes('freeze'))
+      throw new Usage(`${facts.target} gives no way to freeze a pod: use how: 'SIGKILL' or 'SIGTERM'`);
     return {
-      hurts: `${n} of ${there} pods of ${serviceOf(spec.on)} ${verb}: every request that they serve, tagged or not`,
+      hurts: `${n} of ${there} pods of ${serviceOf(spec.on)} ${DONE[spec.how]}: every request that they serve, tagged or not`,
       spares: n < there ? 'requests served by its other pods' : 'requests that never reach it',
     };
   },
@@ -53,7 +61,8 @@ export const podKillFault: Fault<PodKill> = {
     const hit = victims(spec, await context.target.pods(), context.seed);
     if (hit.length === 0) throw new Usage(`no ready pod of ${serviceOf(spec.on)} to kill`);
     const before = ofService(spec, await context.target.pods()).length;
-    const injected = spec.how === 'SIGKILL' ? killed(spec, context.target, hit, before) : frozen(spec, context, hit);
+    if (spec.how !== 'SIGSTOP') await context.target.mayKill(hit.map(({ uid }) => uid));
+    const injected = spec.how === 'SIGSTOP' ? frozen(spec, context, hit) : killed(spec, context.target, hit, before);
     try {
       for (const pod of hit) {
         await context.intend(spec.how, `pod:${pod.name} uid ${pod.uid}`);

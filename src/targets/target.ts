@@ -43,6 +43,8 @@ export type Facts = {
   readonly topology: Topology;
   readonly pods: readonly Pod[];
   readonly timing: Timing;
+  /** What this target can't do: freeze a pod (SIGSTOP), turn packets away with an answer (a policy that rejects). */
+  readonly lacks: readonly ('freeze' | 'reject')[];
 };
 
 /** Who is hurt: a whole component, or only what goes along one edge into it. */
@@ -79,16 +81,21 @@ export interface Target extends AsyncDisposable {
   pods(): Promise<readonly Pod[]>;
   /** Every address ever seen and whose it was. */
   addresses(): ReadonlyMap<string, Address>;
-  /** Sends the signal to the pod with exactly this uid; throws Unreachable when that pod is no more. */
-  signal(uid: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
+  /**
+   * Sends the signal to the pod with exactly this uid; throws Unreachable when that pod is no more. In a cluster SIGKILL deletes
+   * the pod with no grace, SIGTERM with its own.
+   */
+  signal(uid: string, signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
+  /** Throws Unreachable when these pods must not go all at once, as a disruption budget may say. */
+  mayKill(uids: readonly string[]): Promise<void>;
   delay(act: DelayAct): Promise<Act>;
   block(act: BlockAct): Promise<Act>;
   /** From a pod of `from` (or, with null, from where users are) to the pods of `to`; `tagged` carries the drill's tag. */
   probe(from: string | null, to: string, tagged: string | null): Promise<Probe>;
   /** Runs the plan's traffic from where users are; records come as requests end, in no order. */
   traffic(plan: TrafficPlan, startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord>;
-  /** Captures packets into `file` (pcap) until stopped; resolves once the capture is running. */
-  capture(file: string): Promise<Capture>;
+  /** Captures packets into `file` (pcap) until stopped; resolves once the capture is running. Null: it is not to be had. */
+  capture(file: string): Promise<Capture | null>;
 }
 
 export type Capture = {

@@ -39,6 +39,33 @@ describe('the victims', () => {
     expect(await victim(5)).not.toBe(await victim(4));
   });
 
+  test('of a share are that share, rounded up; of SIGTERM they are told to end', async () => {
+    const { intents, injecting } = await kill(podKill('shop', { pods: '51%', how: 'SIGTERM' }));
+    await injecting;
+    expect(intents).toEqual(['SIGTERM pod:shop-a uid uid-shop-a', 'SIGTERM pod:shop-b uid uid-shop-b']);
+    expect(podKillFault.radius(podKill('shop', { pods: '50%' }), facts).hurts).toContain('1 of 2 pods of shop killed');
+  });
+
+  test('that must not go all at once are left alone', async () => {
+    const fake = fakeTarget();
+    const refusing = {
+      ...fake.target,
+      mayKill: async (uids: readonly string[]) => Promise.reject(new Error(`budget: ${uids.join(' ')}`)),
+    };
+    const context = { target: refusing, facts, runId: 'run', seed: 0, intend: async () => undefined };
+    await expect(podKillFault.inject(podKill('shop', { pods: 'all' }), context)).rejects.toThrow(
+      'budget: uid-shop-a uid-shop-b',
+    );
+    expect(fake.calls).toEqual([]);
+  });
+
+  test('are not frozen where nobody can be: that is refused while it is planned', () => {
+    const frozen = podKill('shop', { how: 'SIGSTOP' });
+    expect(() => podKillFault.radius(frozen, { ...facts, target: 'kubernetes', lacks: ['freeze'] })).toThrow(
+      "kubernetes gives no way to freeze a pod: use how: 'SIGKILL' or 'SIGTERM'",
+    );
+  });
+
   test('are not pods that are not ready; without a ready one nothing is done', async () => {
     const { fake, injecting } = await kill(podKill('nobody'));
     await expect(injecting).rejects.toThrow('no ready pod of nobody to kill');

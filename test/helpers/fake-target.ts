@@ -41,6 +41,7 @@ export const fakeTarget = (answers: Answers = {}): Fake => {
       pods: async () => fake.pods,
       addresses: () => new Map(),
       signal: async (uid, signal) => did(`signal ${uid} ${signal}`),
+      mayKill: async () => undefined,
       delay: async ({ place, add, jitter, hit }) => {
         did(`delay ${JSON.stringify(place)} ${add} ${jitter} ${hit}`);
         return standing('delay');

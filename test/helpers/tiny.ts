@@ -51,6 +51,7 @@ export const facts: Facts = {
   platform: 'tiny',
   topology: topology(tiny),
   pods,
+  lacks: [],
   timing: {
     scrape: 1000,
     evaluation: 1000,

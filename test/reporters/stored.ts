@@ -8,6 +8,7 @@ import { type Item, LAYERS, type LayerName, type Nanos, type SpanItem } from '..
 import { type Plan, phase, plan, trafficOf } from '../../src/plan.ts';
 import { platform, topology } from '../../src/platform.ts';
 import { scenario } from '../../src/scenario.ts';
+import type { Facts } from '../../src/targets/target.ts';
 import { fromIso, fromMs, iso } from '../../src/time.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { PlannedRequest } from '../../src/traffic/plan.ts';
@@ -28,11 +29,12 @@ const shop = platform({
   journeys: { look: [{ request: 'GET /orders', at: '0ms' }] },
 });
 
-const facts = {
+const facts: Facts = {
   target: 'lab',
   platform: 'shop',
   topology: topology(shop),
   pods: ['gateway', 'orders'].map((service) => pod(service)),
+  lacks: [],
   timing: {
     scrape: 1000,
     evaluation: 1000,

@@ -162,6 +162,7 @@ const lab = (
     platform: platform.name,
     topology: topology(platform),
     pods: await pods(),
+    lacks: [],
     timing: { ...timing, logShipping: timing.logShipping + (receivers.loki ? PUSH_EVERY_MS : 0) },
   });
   const undoable = (id: string) => ({ id, undo: async () => inside.undo(id) });
@@ -172,6 +173,7 @@ const lab = (
     pods,
     addresses: () => addresses,
     signal: async (uid, signal) => inside.signal(uid, signal),
+    mayKill: async () => undefined,
     delay: async (act) => undoable(await inside.delay(act)),
     block: async (act) => undoable(await inside.block(act)),
     probe: async (from, to, tag) => inside.probe(from, to, tag),

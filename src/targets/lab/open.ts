@@ -12,6 +12,7 @@ export const labFacts = (platform: Platform): Facts => ({
   platform: platform.name,
   topology: topology(platform),
   timing: labTiming(platform),
+  lacks: [],
   pods: Object.entries(platform.components).flatMap(([service, { pods, port }]) =>
     Array.from({ length: pods }, (_, n) => ({
       name: `${service}-${n}`,

@@ -1,0 +1,131 @@
+// What can be known of a cluster without changing it: enough for a plan. Ports of backends are brought to this machine.
+import type { Address } from '../../naming.ts';
+import { type Platform, topology } from '../../platform.ts';
+import type { Endpoints, Facts } from '../target.ts';
+import { type Found, findBackends } from './backends.ts';
+import { openCluster } from './client.ts';
+import type { Cluster, Forward, Touch } from './cluster.ts';
+import { behind, discover, mustBeThere } from './discovery.ts';
+import type { FoundPod, Spared } from './ground.ts';
+import { BACKENDS, type BackendName, type Mapping, mapping, type ServiceAt } from './mapping.ts';
+import { timingOf } from './timing.ts';
+
+/** How Services of the cluster are reached from here. */
+export type Via = 'port-forward' | 'service-proxy' | 'direct';
+
+export type SurveyOptions = {
+  readonly platform: Platform;
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  /** Backends that the user names: URLs, or `host:port` for Hubble. */
+  readonly given: { readonly [K in BackendName]?: string | undefined };
+  readonly via: Via;
+  readonly audit: (touch: Touch) => void;
+  readonly say: (line: string) => void;
+};
+
+export type Survey = AsyncDisposable & {
+  readonly cluster: Cluster;
+  readonly mapping: Mapping;
+  readonly facts: Facts;
+  readonly backends: Found;
+  readonly endpoints: Endpoints;
+  readonly spared: readonly Spared[];
+  readonly addresses: ReadonlyMap<string, Address>;
+  pods(): Promise<readonly FoundPod[]>;
+};
+
+/** Throws Usage when the platform is not there as its profile says, Unreachable when the cluster or a backend can't be reached. */
+export const survey = async (options: SurveyOptions): Promise<Survey> => {
+  const { platform, given, via, say } = options;
+  const { kubeconfig, context, audit } = options;
+  const cluster = await openCluster({ audit, ...(kubeconfig ? { kubeconfig } : {}), ...(context ? { context } : {}) });
+  const opened: AsyncDisposable[] = [cluster];
+  const dispose = async (): Promise<void> => {
+    for (const one of opened.splice(0).reverse()) await one[Symbol.asyncDispose]();
+  };
+  try {
+    const mapped = mapping(platform);
+    const { pods, addresses } = await discover(cluster, mapped);
+    const there = await pods();
+    mustBeThere(mapped, there, (name) => !platform.kubernetes.components[name]?.labels);
+    const backends = await findBackends(cluster, mapped, given, say);
+    const reach = async (at: string | ServiceAt | null): Promise<string | null> => {
+      if (at === null || typeof at === 'string') return at;
+      const reached = await reachable(cluster, at, via);
+      opened.push(reached);
+      return `${reached.host}:${reached.port}`;
+    };
+    const endpoints = await endpointsOf(mapped, backends, reach);
+    const timing = await timingOf(endpoints, platform);
+    const facts: Facts = {
+      target: 'kubernetes',
+      platform: platform.name,
+      topology: topology(platform),
+      pods: there,
+      timing,
+      lacks: ['freeze', 'reject'],
+    };
+    const spared = await sparedOf(cluster, mapped, backends);
+    return {
+      cluster,
+      mapping: mapped,
+      facts,
+      backends,
+      endpoints,
+      spared,
+      addresses,
+      pods,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+};
+
+const reachable = async (cluster: Cluster, at: ServiceAt, via: Via): Promise<Forward> => {
+  if (via === 'direct')
+    return { host: `${at.service}.${at.namespace}`, port: at.port, [Symbol.asyncDispose]: async () => undefined };
+  if (via === 'service-proxy') return cluster.serviceProxy(at);
+  // Somebody must be there now; each connection asks again, as pods come and go.
+  await behind(cluster, at);
+  return cluster.forward(async () => (await behind(cluster, at))[0]!);
+};
+
+type Reach = (at: string | ServiceAt | null) => Promise<string | null>;
+
+const endpointsOf = async (mapped: Mapping, backends: Found, reach: Reach): Promise<Endpoints> => {
+  const entry = mapped.components.find(({ name }) => name === mapped.entry)!;
+  const at = mapped.entryUrl ?? { namespace: entry.namespace, service: entry.service, port: entry.port };
+  const [jaeger, prometheus, alertmanager, loki, hubble] = await Promise.all(
+    BACKENDS.map((one) => reach(backends[one])),
+  );
+  return {
+    jaeger: url(jaeger!),
+    prometheus: url(prometheus!),
+    alertmanager: url(alertmanager!),
+    loki: url(loki!),
+    hubble: hubble!,
+    entry: url(await reach(at))!,
+  };
+};
+
+const url = (at: string | null): string | null => (at === null || /^https?:/.test(at) ? at : `http://${at}`);
+
+/** Those who observe: whole namespaces of theirs, and in the platform's own namespaces the pods behind a backend's Service. */
+const sparedOf = async (
+  cluster: Cluster,
+  { namespaces, observability }: Mapping,
+  backends: Found,
+): Promise<Spared[]> => {
+  const services = Object.values(backends).filter((at): at is ServiceAt => typeof at === 'object' && at !== null);
+  const foreign = services.map(({ namespace }) => namespace).filter((one) => !namespaces.includes(one));
+  const whole = [...new Set([...observability, ...foreign])].map((namespace): Spared => ({ namespace, labels: 'all' }));
+  const inside = services.filter(({ namespace }) => namespaces.includes(namespace));
+  const own = inside.map(async ({ namespace, service }): Promise<Spared> => {
+    const { spec } = await cluster.core.readNamespacedService({ namespace, name: service });
+    return { namespace, labels: spec?.selector ?? {} };
+  });
+  return [...whole, ...(await Promise.all(own))];
+};
