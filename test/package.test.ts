@@ -196,7 +196,7 @@ describe('what the package runs or reads beside its code', () => {
     const url = `http://127.0.0.1:${JSON.parse(await firstLine(proxy)).listening}/`;
     const probe = await ran([
       process.execPath,
-      dist('src/targets/lab/probe.js'),
+      dist('src/agent/probe.js'),
       JSON.stringify({ url, tag: null, timeoutMs: 5000 }),
     ]);
     expect(JSON.parse(probe.out)).toMatchObject({ outcome: 'answered' });

@@ -457,7 +457,7 @@ describe('as a program', () => {
 });
 
 describe('the probe', () => {
-  const program = fileURLToPath(new URL('../../../src/targets/lab/probe.ts', import.meta.url));
+  const program = fileURLToPath(new URL('../../../src/agent/probe.ts', import.meta.url));
   const probe = async (url: string, tag: string | null, timeoutMs: number) =>
     JSON.parse(
       await run({ name: 'probe', argv: [process.execPath, program, JSON.stringify({ url, tag, timeoutMs })] }),

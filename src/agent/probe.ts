@@ -1,8 +1,8 @@
 // One try to reach a URL, from wherever this process runs: `node probe.ts '{"url":…,"tag":…,"timeoutMs":…}'`.
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { oneLine, Usage } from '../../errors.ts';
-import { systemClock, toMs } from '../../time.ts';
+import { oneLine, Usage } from '../errors.ts';
+import { systemClock, toMs } from '../time.ts';
 
 export type ProbeOrder = { readonly url: string; readonly tag: string | null; readonly timeoutMs: number };
 
@@ -39,7 +39,8 @@ const tagged = (tag: string): Record<string, string> => ({
   'x-request-id': randomUUID(),
 });
 
-const order = (text: string | undefined): ProbeOrder => {
+/** Reads an order from JSON; throws Usage, on one line, when it is none. */
+export const probeOrder = (text: string | undefined): ProbeOrder => {
   try {
     const { url, tag, timeoutMs } = JSON.parse(text ?? '') as Partial<ProbeOrder>;
     if (!(Number(timeoutMs) > 0)) throw new Usage('timeoutMs is missing');
@@ -50,7 +51,7 @@ const order = (text: string | undefined): ProbeOrder => {
 };
 
 const main = async (): Promise<void> => {
-  process.stdout.write(`${JSON.stringify(await probe(order(process.argv[2])))}\n`);
+  process.stdout.write(`${JSON.stringify(await probe(probeOrder(process.argv[2])))}\n`);
 };
 
 if (import.meta.main)
