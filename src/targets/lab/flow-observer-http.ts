@@ -65,7 +65,9 @@ const answered = (connection: Connection, head: ResponseHead, { seq }: Packet, a
   const request = connection.waiting.shift();
   if (!request) return null;
   connection.responseSeq = seq;
-  return { ...head, type: 'RESPONSE', method: request.method, url: request.url, latency: at - request.at };
+  // The two ends of a node's own connections are timed by two clocks, a little apart.
+  const latency = at > request.at ? at - request.at : 0n;
+  return { ...head, type: 'RESPONSE', method: request.method, url: request.url, latency };
 };
 
 const REQUEST = /^([A-Z]{3,10}) (\S{1,2000})(?: (HTTP\/1\.[01]))?(?:\r\n|$)/;

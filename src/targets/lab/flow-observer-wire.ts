@@ -12,7 +12,7 @@ import {
 } from '../../layers/flows/wire.ts';
 import type { FlowEnd, FlowItem, Nanos } from '../../model.ts';
 
-/** One packet, or one HTTP message head, as the lab's kernel let it pass or turned it away. */
+/** One packet, or one HTTP message head, as the kernel let it pass or turned it away. */
 export type ObservedFlow = {
   readonly at: Nanos;
   readonly verdict: 'FORWARDED' | 'DROPPED';
@@ -44,9 +44,15 @@ export const DROP_REASONS = { POLICY_DENIED: 133, POLICY_DENY: 181 } as const;
 /** Who is behind an address, or null: the world outside. */
 export type Describe = (ip: string) => Identity | null;
 export type Identity = {
-  readonly service: string;
-  readonly pod: string;
+  /** A Service's name, or the component's where every component is its own service; null when no Service is known. */
+  readonly service: string | null;
+  /** Null: a Service's virtual address, which is nobody's pod. */
+  readonly pod: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** Default: the place's. */
+  readonly namespace?: string;
+  /** Who made the pod; default: a Deployment named as the service. */
+  readonly workload?: { readonly name: string; readonly kind: string } | null;
 };
 
 export type Place = {
@@ -111,22 +117,24 @@ const layer7 = ({ type, latency, code, method, url, protocol, headers }: Observe
   http: { code, method, url, protocol, headers },
 });
 
-const endpoint = (who: Identity | null, { namespace, cluster }: Place): WireEndpoint =>
-  who
-    ? {
-        cluster_name: cluster,
-        namespace,
-        labels: Object.entries(who.labels).map(([key, value]) => `k8s:${key}=${value}`),
-        pod_name: who.pod,
-        workloads: [{ name: who.service, kind: 'Deployment' }],
-      }
-    : { identity: WORLD, labels: ['reserved:world'] };
+const endpoint = (who: Identity | null, { namespace, cluster }: Place): WireEndpoint => {
+  if (!who?.pod) return { identity: WORLD, labels: ['reserved:world'] };
+  const workload = who.workload === undefined ? who.service && { name: who.service, kind: 'Deployment' } : who.workload;
+  return {
+    cluster_name: cluster,
+    namespace: who.namespace ?? namespace,
+    labels: Object.entries(who.labels).map(([key, value]) => `k8s:${key}=${value}`),
+    pod_name: who.pod,
+    ...(workload ? { workloads: [workload] } : {}),
+  };
+};
 
 const service = (
   field: 'source_service' | 'destination_service',
   who: Identity | null,
   { namespace }: Place,
-): Partial<Record<typeof field, WireService>> => (who ? { [field]: { name: who.service, namespace } } : {});
+): Partial<Record<typeof field, WireService>> =>
+  who?.service ? { [field]: { name: who.service, namespace: who.namespace ?? namespace } } : {};
 
 const summary = ({ http, protocol, flags }: ObservedFlow): string => {
   if (!http) return protocol === 'TCP' ? `TCP Flags: ${flags.join(', ')}` : protocol;

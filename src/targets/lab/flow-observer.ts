@@ -36,6 +36,8 @@ export type FlowObserverOptions = Place & {
   readonly port: number;
   /** How many events are kept. */
   readonly capacity: number;
+  /** All namespaces that are observed; default: the place's own. */
+  readonly namespaces?: readonly string[];
   readonly clock?: Clock;
 };
 
@@ -49,7 +51,7 @@ type State = {
 type Stream = ServerWritableStream<WireRequest, WireResponse>;
 type Unary = (call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => void;
 
-const VERSION = 'firedrill-lab';
+const VERSION = 'firedrill';
 
 /**
  * Starts `observer.Observer` (Hubble's API as a relay serves it: NODE_CONNECTED first, agent and debug events unimplemented).
@@ -65,7 +67,7 @@ export const startFlowObserver = async (options: FlowObserverOptions): Promise<F
     GetFlows: (call: Stream) => getFlows(call, state, followers),
     ServerStatus: unary(() => serverStatus(state)),
     GetNodes: unary(() => ({ nodes: [node(state, address)] })),
-    GetNamespaces: unary(() => ({ namespaces: [{ cluster: options.cluster, namespace: options.namespace }] })),
+    GetNamespaces: unary(() => ({ namespaces: namespacesOf(options) })),
   });
   const address = `${options.host}:${await bind(server, options)}`;
   const keep = (event: Parameters<Ring['push']>[0]): void => {
@@ -86,6 +88,9 @@ export const startFlowObserver = async (options: FlowObserverOptions): Promise<F
     [Symbol.asyncDispose]: async () => server.forceShutdown(),
   };
 };
+
+const namespacesOf = ({ cluster, namespace, namespaces = [namespace] }: FlowObserverOptions): object[] =>
+  namespaces.map((one) => ({ cluster, namespace: one }));
 
 const bind = (server: Server, { host, port }: FlowObserverOptions): Promise<number> =>
   new Promise((resolve, reject) => {

@@ -21,7 +21,7 @@ const BATCH_BYTES = 1024 * 1024;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const RETRY = { forMs: 10_000, everyMs: 500 };
 const TIMEOUT_MS = 5000;
-/** Whoever ends the lab waits no longer for the last lines. */
+/** Whoever ends it waits no longer for the last lines. */
 const LAST_MS = 3000;
 
 /**
@@ -45,7 +45,7 @@ export const lokiPush = (url: string, say: (line: string) => void): LokiPush => 
     while (waiting.length > 0) {
       const batch = take();
       await deliver(url, batch, ending.signal).catch((error: unknown) =>
-        dropped.add(batch.length, ending.signal.aborted ? 'the lab ended before it took them' : oneLine(error)),
+        dropped.add(batch.length, ending.signal.aborted ? 'there was no time left to send them' : oneLine(error)),
       );
     }
   };

@@ -87,7 +87,7 @@ describe('a Loki that', () => {
       await using push = lokiPush(NOBODY, (words) => said.push(words));
       push.push(line(1));
     }
-    expect(said).toEqual([expect.stringMatching(/did not get 1 log line: the lab ended before it took them$/)]);
+    expect(said).toEqual([expect.stringMatching(/did not get 1 log line: there was no time left to send them$/)]);
   });
 
   test('is gone for good fills no memory: lines beyond what may wait are counted at once', async () => {
