@@ -7,11 +7,11 @@ import { mustBeAllowed } from './own.ts';
 import { matches } from './selector.ts';
 
 /**
- * Deletes the pod with exactly this uid. SIGTERM leaves it its own grace period. SIGKILL means a grace period of 0: the pod's object is gone at once, and its process
- * shortly after (the kubelet still sends SIGTERM first). A StatefulSet's pod gets a second instead, because its successor has
- * the same name and may start only when the kubelet has seen the process end; two of one identity could ruin its data.
- * Throws Usage when its namespace may not be touched; Unreachable when that pod is no more, naming who is in its place,
- * or when nobody would replace it; Refused when the server says no.
+ * Deletes the pod with exactly this uid. SIGTERM leaves it its own grace period. SIGKILL means a grace period of 0: the pod's
+ * object is gone at once, and its process shortly after (the kubelet still sends SIGTERM first). A StatefulSet's pod gets a
+ * second instead, because its successor has the same name and may start only when the kubelet has seen the process end; two
+ * of one identity could ruin its data. Throws Usage when its namespace may not be touched; Unreachable when that pod is no
+ * more, naming who is in its place, or when nobody would replace it; Refused when the server says no.
  */
 export const kill = async (
   { cluster, allowed, pods }: Pick<Ground, 'cluster' | 'allowed' | 'pods'>,

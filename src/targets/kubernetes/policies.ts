@@ -85,7 +85,7 @@ const mustBite = (cut: Cut, pods: readonly FoundPod[], mapping: Mapping): void =
     if (own.length === 0)
       throw new Unreachable(`${one.name} has no pods in namespace ${one.namespace}: a policy would cut nothing`);
     if (onHost)
-      throw new Unreachable(`pod ${onHost.name} of ${one.name} is on its node's network, for which no policy holds`);
+      throw new Unreachable(`pod ${onHost.name} of ${one.name} is on its node’s network, for which no policy holds`);
     if (stray)
       throw new Unreachable(
         `the labels of ${one.name} also select pod ${stray.name} of ${stray.service}: give ${one.name} in platform ${mapping.platform} labels that only its own pods have`,

@@ -25,9 +25,9 @@ export type Direction = 'Ingress' | 'Egress';
 /**
  * Whether a connection from one end to the other is let through: by the egress policies of the pod that opens it and by
  * the ingress policies of the pod that takes it. A pod that no policy selects for a direction is open in that direction;
- * one that any selects lets through what at least one of them allows; a pod always reaches itself. An `ipBlock` is compared
- * with pods' addresses too, as most enforcers do. The exemption of a pod's own node is not in here: an end that is no pod
- * may be that node. Source: the API's NetworkPolicy, networking.k8s.io/v1.
+ * one that any selects lets through what at least one of them allows. A pod always reaches itself; ends are told apart by
+ * their addresses. An `ipBlock` is compared with pods' addresses too, as most enforcers do. The exemption of a pod's own
+ * node is not in here: an end that is no pod may be that node. Source: the API's NetworkPolicy, networking.k8s.io/v1.
  */
 export const allows = (policies: readonly V1NetworkPolicy[], from: End, to: End, port: Port): boolean =>
   from.ip === to.ip || (open('Egress', policies, from, to, to, port) && open('Ingress', policies, to, from, to, port));
