@@ -37,7 +37,9 @@ export const networkPolicyFault: Fault<NetworkPolicy> = {
     return {
       witness: async (): Promise<Witness> => {
         const now = await knock();
-        return { says: `probe from ${now.from} to ${now.to}: ${now.outcome}`, holds: now.outcome !== 'answered' };
+        const holds = now.outcome !== 'answered';
+        const doubt = holds || !act.ifUnseen ? '' : `; ${act.ifUnseen}`;
+        return { says: `probe from ${now.from} to ${now.to}: ${now.outcome}${doubt}`, holds };
       },
       heal: async () => {
         await intend('undo block', spec.on);

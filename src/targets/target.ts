@@ -71,7 +71,12 @@ export type Probe = {
 };
 
 /** Something done to the platform that can be undone, once or many times. */
-export type Act = { readonly id: string; undo(): Promise<void> };
+export type Act = {
+  readonly id: string;
+  undo(): Promise<void>;
+  /** What is to be thought of the target when the act shows no effect. */
+  readonly ifUnseen?: string;
+};
 
 export interface Target extends AsyncDisposable {
   readonly endpoints: Endpoints;

@@ -4,6 +4,13 @@ import { noFault, none } from '../../src/faults/none.ts';
 import { fakeTarget } from '../helpers/fake-target.ts';
 import { facts } from '../helpers/tiny.ts';
 
+const inject = async (spec: ReturnType<typeof networkPolicy>, ifUnseen: string) => {
+  const { target } = fakeTarget({ probe: () => ({ outcome: 'answered', ms: 7 }) });
+  const block: typeof target.block = async (act) => ({ ...(await target.block(act)), ifUnseen });
+  const context = { target: { ...target, block }, facts, runId: 'run', seed: 1, intend: async () => undefined };
+  return networkPolicyFault.inject(spec, context);
+};
+
 const block = async (spec: ReturnType<typeof networkPolicy>) => {
   const state: { outcome: 'answered' | 'refused' | 'timeout' } = { outcome: 'answered' };
   const fake = fakeTarget({ probe: () => ({ outcome: state.outcome, ms: 7 }) });
@@ -13,6 +20,20 @@ const block = async (spec: ReturnType<typeof networkPolicy>) => {
 };
 
 describe('a network policy', () => {
+  test('that shows no effect is no fault, and says what to think of a target that took it', async () => {
+    const injected = await inject(networkPolicy('web->shop'), 'nobody here enforces policies');
+    const { says, holds } = await injected.witness();
+    expect(holds).toBe(false);
+    expect(says).toMatch(/answered; nobody here enforces policies$/);
+  });
+
+  test('that rejects is refused, while it is planned, where policies only drop', () => {
+    const rejecting = networkPolicy('shop', { how: 'reject' });
+    expect(() => networkPolicyFault.radius(rejecting, { ...facts, target: 'kubernetes', lacks: ['reject'] })).toThrow(
+      "kubernetes has no policy that rejects, only such as drop: use how: 'drop'",
+    );
+  });
+
   test('is intended, then done: on an edge as its two ends, on a component as a whole', async () => {
     expect((await block(networkPolicy('web->shop'))).fake.calls).toEqual([
       'intent block edge:web->shop (drop)',

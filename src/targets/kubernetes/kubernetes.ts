@@ -35,6 +35,8 @@ export type KubernetesOptions = {
 
 export type Kubernetes = Target & { readonly webhook: null };
 
+const UNENFORCED = 'this cluster does not enforce NetworkPolicy, or something else lets these packets pass';
+
 /** Throws Usage when a namespace of the platform may not be touched, Unreachable when another run has it. */
 export const openKubernetes = async (found: Survey, options: KubernetesOptions): Promise<Kubernetes> => {
   const { cluster, mapping, endpoints } = found;
@@ -73,7 +75,7 @@ export const openKubernetes = async (found: Survey, options: KubernetesOptions):
     signal: (uid, signal) => signalled(ground, uid, signal),
     mayKill: async (uids) => mayKill(ground, chosen(await found.pods(), uids), options.overrideBudgets),
     delay: (act): Promise<Act> => startDelay(ground, agents, act),
-    block: (act): Promise<Act> => block(ground, act),
+    block: async (act): Promise<Act> => ({ ...(await block(ground, act)), ifUnseen: UNENFORCED }),
     probe: (from, to, tagged) => probe(ground, agents, from, to, tagged),
     traffic: (plan: TrafficPlan, startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord> =>
       options.workers > 0
