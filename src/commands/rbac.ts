@@ -6,6 +6,7 @@ import type { Platform } from '../platform.ts';
 import { mapping } from '../targets/kubernetes/mapping.ts';
 import { type Permission, permissions, type Wanted } from '../targets/kubernetes/rbac.ts';
 import { type Account, manifest } from '../targets/kubernetes/roles.ts';
+import type { Via } from '../targets/kubernetes/survey.ts';
 
 export type RbacArguments = {
   readonly scenario: readonly string[];
@@ -14,6 +15,7 @@ export type RbacArguments = {
   /** Packets are captured unless `--no-capture`. */
   readonly capture: boolean;
   readonly cilium: boolean;
+  readonly via: Via;
   /** `namespace/name`. */
   readonly account: string;
 };
@@ -52,13 +54,17 @@ const accountOf = (text: string): Account => {
   return { namespace, name };
 };
 
-const header = ({ scenario, platform, workers, capture, cilium }: RbacArguments, { namespace }: Account): string => {
+const header = (
+  { scenario, platform, workers, capture, cilium, via }: RbacArguments,
+  { namespace }: Account,
+): string => {
   const words = [
     ...scenario,
     ...(platform ? ['--platform', platform] : []),
     ...(workers > 0 ? ['--workers', String(workers)] : []),
     ...(capture ? [] : ['--no-capture']),
     ...(cilium ? ['--cilium'] : []),
+    ...(via === 'port-forward' ? [] : ['--via', via]),
   ];
   return [
     `# What these drills may do in the cluster, and why: ${['firedrill rbac', ...words].join(' ')}`,

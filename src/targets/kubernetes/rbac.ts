@@ -3,7 +3,8 @@
 import type { FaultSpec } from '../../faults/fault.ts';
 import { ends, type Ref } from '../../model.ts';
 import { LEASE } from './lease.ts';
-import { BACKENDS, type Mapping } from './mapping.ts';
+import { BACKENDS, type Mapping, type ServiceAt } from './mapping.ts';
+import type { Via } from './survey.ts';
 
 /** One rule of a Role in one namespace. `resource` is as RBAC writes it: `pods`, `pods/exec`. */
 export type Permission = {
@@ -23,6 +24,8 @@ export type Wanted = {
   readonly capture: boolean;
   /** Cilium's own policies in place of Kubernetes' NetworkPolicies. */
   readonly cilium: boolean;
+  /** How Services are reached. */
+  readonly via: Via;
 };
 
 type Rule = Omit<Permission, 'namespace'>;
@@ -38,7 +41,7 @@ const CONNECT = ['get', 'create'] as const;
 
 const FIND = [
   rule('', 'pods', ['list'], 'whose pods are whose, and that a killed one has been replaced'),
-  rule('', 'services', ['get', 'list'], "the components' virtual addresses"),
+  rule('', 'services', ['list'], "the components' virtual addresses"),
 ];
 const ALONE: readonly Rule[] = [
   rule('coordination.k8s.io', 'leases', ['create'], 'one drill at a time: takes the lease'),
@@ -61,7 +64,7 @@ const BLOCK = [
   rule('networking.k8s.io', 'networkpolicies', POLICY_VERBS, 'cuts an edge or a component off; others are only read'),
 ];
 const BLOCK_CILIUM = [
-  ...BLOCK.map((one) => ({ ...one, verbs: ['list'], why: 'heals what was left before Cilium came' })),
+  rule('networking.k8s.io', 'networkpolicies', ['list'], 'heal: a policy that was left before Cilium came'),
   rule('cilium.io', 'ciliumnetworkpolicies', POLICY_VERBS, 'cuts an edge or a component off; others are only read'),
 ];
 const AGENT = [
@@ -69,32 +72,47 @@ const AGENT = [
   rule('', 'pods/ephemeralcontainers', ['patch'], 'adds the agent: delays, probes, captures'),
   rule('', 'pods/exec', CONNECT, 'runs a probe or tcpdump in it, and ends a delay'),
 ];
-const REACH = [rule('', 'pods/portforward', CONNECT, 'reaches a port from here, with no way in for anybody else')];
 const WORK = [
-  rule('batch', 'jobs', ['create', 'get', 'list', 'delete'], 'traffic workers'),
-  rule('', 'configmaps', ['create', 'get', 'delete'], 'the plan that the workers follow'),
+  rule('batch', 'jobs', ['create', 'get', 'list', 'delete'], 'the Job of the traffic workers'),
+  rule('', 'configmaps', ['create'], 'the plan that the workers follow; it goes with the Job'),
   rule('', 'pods', ['get'], 'how a worker fares'),
+  rule('', 'pods/exec', CONNECT, 'tells a worker when to start, by its own clock'),
   rule('', 'pods/log', ['get'], "the workers' ledgers"),
 ];
+/** What `firedrill heal` looks for, whatever was drilled; a run does without. */
+const HEAL = [
+  rule('networking.k8s.io', 'networkpolicies', ['list'], 'heal: a policy that was left'),
+  rule('batch', 'jobs', ['list'], 'heal: workers that were left'),
+];
+
+/** Ways to a Service, and what each asks for beyond the Service's name. */
+const REACH: { readonly [V in Via]: (methods: readonly string[]) => readonly Rule[] } = {
+  direct: () => [],
+  'port-forward': () => [
+    rule('', 'services', ['get'], 'which of its ports means which of its pods’'),
+    rule('', 'pods', ['list'], 'who is behind it'),
+    rule('', 'pods/portforward', CONNECT, 'reaches it from here, with no way in for anybody else'),
+  ],
+  'service-proxy': (methods) => [rule('', 'services/proxy', methods, 'reaches it from here through the API server')],
+};
+/** The API server's proxy asks for the verb that the HTTP method means: POST is create, PUT is update. */
+const ASK = ['get'];
+const USE = ['get', 'create', 'update', 'patch', 'delete'];
 
 /** Everything that drills with these faults need, namespace by namespace; each verb on a resource is there once. */
 export const permissions = (faults: readonly FaultSpec[], mapping: Mapping, wanted: Wanted): readonly Permission[] => {
-  const everywhere = mapping.namespaces;
+  const { workers, capture, via } = wanted;
   const entry = namespaceOf(mapping, mapping.entry);
   const probed = faults.some(({ kind }) => kind === 'latency' || kind === 'networkPolicy');
-  const all = [
-    ...grant(everywhere, [...FIND, ...ALONE]),
+  return once([
+    ...grant(mapping.namespaces, [...FIND, ...ALONE]),
     ...faults.flatMap((fault) => forFault(fault, mapping, wanted)),
-    ...(probed || wanted.capture ? grant(everywhere, AGENT) : []),
-    ...(wanted.workers > 0 ? grant([entry], WORK) : []),
-    ...(mapping.entryUrl === null ? grant([entry], REACH) : []),
-    ...grant(observed(mapping), [
-      rule('', 'services', ['get', 'list'], "finds the layers' backends"),
-      rule('', 'pods', ['list'], 'finds who is behind them, and lets an isolated component still talk with them'),
-      ...REACH,
-    ]),
-  ];
-  return once(all);
+    ...(probed || capture ? grant(mapping.namespaces, AGENT) : []),
+    ...(workers > 0 ? grant([entry], WORK) : []),
+    ...(mapping.entryUrl === null ? grant([entry], REACH[via](USE)) : []),
+    ...forObservers(faults, mapping, wanted),
+    ...grant(mapping.namespaces, HEAL),
+  ]);
 };
 
 const forFault = (fault: FaultSpec, mapping: Mapping, { cilium }: Wanted): readonly Permission[] => {
@@ -112,20 +130,36 @@ const hurt = (on: Ref, mapping: Mapping): readonly string[] => [
 const namespaceOf = ({ components, namespaces }: Mapping, component: string): string =>
   components.find(({ name }) => name === component)?.namespace ?? namespaces[0] ?? 'default';
 
-/** Where backends are looked for; none when the profile gives every one of them as a URL. */
-const observed = ({ backends, observability }: Mapping): readonly string[] => {
-  const placed = Object.values(backends).flatMap((at) => (typeof at === 'object' ? [at.namespace] : []));
+/** Backends are looked for among the observers, unless the profile names every one of them. */
+const forObservers = (faults: readonly FaultSpec[], mapping: Mapping, { capture, via }: Wanted): Permission[] => {
+  const { backends, observability, namespaces } = mapping;
+  const placed = Object.values(backends).filter((at): at is ServiceAt => typeof at === 'object');
   const looked = BACKENDS.every((name) => backends[name]) ? [] : observability;
-  return [...new Set([...placed, ...looked])];
+  const spared = capture || faults.some(({ kind }) => kind === 'latency');
+  const own = placed.filter(({ namespace }) => namespaces.includes(namespace));
+  return [
+    ...grant(looked, [rule('', 'services', ['list'], "finds the layers' backends")]),
+    ...grant(unique([...looked, ...placed.map(({ namespace }) => namespace)]), REACH[via](ASK)),
+    ...grant(unique(own.map(({ namespace }) => namespace)), [
+      rule('', 'services', ['get'], 'by which labels a backend among the components is spared'),
+    ]),
+    ...(spared
+      ? grant(observability, [rule('', 'pods', ['list'], 'who observes is neither delayed nor captured')])
+      : []),
+  ];
 };
+
+const unique = (names: readonly string[]): string[] => [...new Set(names)];
 
 const grant = (namespaces: readonly string[], rules: readonly Rule[]): Permission[] =>
   namespaces.flatMap((namespace) => rules.map((one) => ({ namespace, ...one })));
 
-/** Without what an earlier rule of the same namespace grants already. */
+/** Namespace by namespace, and without what an earlier rule of the same one grants already. */
 const once = (all: readonly Permission[]): readonly Permission[] => {
   const granted = new Set<string>();
-  return all.flatMap((one) => {
+  const namespaces = unique(all.map(({ namespace }) => namespace));
+  const ordered = namespaces.flatMap((namespace) => all.filter((one) => one.namespace === namespace));
+  return ordered.flatMap((one) => {
     const key = (verb: string): string => JSON.stringify([one.namespace, one.apiGroup, one.resource, verb]);
     const verbs = one.verbs.filter((verb) => !granted.has(key(verb)));
     for (const verb of verbs) granted.add(key(verb));

@@ -21,7 +21,7 @@ const shop = (kubernetes: Places = { observability: ['watchers'] }): Mapping =>
       kubernetes,
     }),
   );
-const HERE = { workers: 0, capture: false, cilium: false };
+const HERE = { workers: 0, capture: false, cilium: false, via: 'port-forward' } as const;
 
 /** `shop: delete pods`, one for each verb. */
 const words = (all: readonly Permission[]): string[] =>
@@ -44,11 +44,12 @@ describe('permissions', () => {
     const added = (...faults: Parameters<typeof permissions>[0]): string[] =>
       words(permissions(faults, shop(), HERE)).filter((one) => !base.includes(one));
     const agent = ['get pods', 'patch pods/ephemeralcontainers', 'get pods/exec', 'create pods/exec'];
-    const policies = ['create', 'get', 'list', 'delete'].map((verb) => `${verb} networkpolicies`);
+    const policies = ['create', 'get', 'delete'].map((verb) => `${verb} networkpolicies`);
     const inShop = (all: string[]): string[] => all.map((one) => `shop: ${one}`);
     expect(added(podKill('stock'))).toEqual(inShop(['delete pods', 'list poddisruptionbudgets']));
+    // Who observes is spared, and must be known for it; they are, for the port-forward's sake.
     expect(added(latency('front->stock', '200ms'))).toEqual(inShop(agent));
-    expect(added(networkPolicy('front->stock'))).toEqual(inShop([...policies, ...agent]));
+    expect(added(networkPolicy('front->stock')).sort()).toEqual(inShop([...policies, ...agent]).sort());
   });
 
   test('a fault may act in the namespace of whom it hurts and in no other', () => {
@@ -87,6 +88,27 @@ describe('permissions', () => {
     );
   });
 
+  test('each way to a Service asks for its own: a port-forward, the API server’s proxy, or nothing', () => {
+    const ways = (via: 'port-forward' | 'service-proxy' | 'direct'): string[] =>
+      words(permissions([none()], shop(), { ...HERE, via })).filter((one) => /portforward|proxy/.test(one));
+    const verbs = ['get', 'create', 'update', 'patch', 'delete'];
+    const [shops, watchers] = [
+      ['shop: get pods/portforward', 'shop: create pods/portforward'],
+      ['watchers: get pods/portforward', 'watchers: create pods/portforward'],
+    ];
+    expect(ways('direct')).toEqual([]);
+    expect(ways('port-forward')).toEqual([...shops!, ...watchers!]);
+    const proxied = verbs.map((verb) => `shop: ${verb} services/proxy`);
+    expect(ways('service-proxy')).toEqual([...proxied, 'watchers: get services/proxy']);
+  });
+
+  test('a delay without port-forwards lists the observers’ pods, to spare them', () => {
+    const by = (fault: Parameters<typeof permissions>[0][number]): string[] =>
+      words(permissions([fault], shop(), { ...HERE, via: 'direct' })).filter((one) => one.startsWith('watchers'));
+    expect(by(podKill('stock'))).toEqual(['watchers: list services']);
+    expect(by(latency('stock', '1s'))).toEqual(['watchers: list services', 'watchers: list pods']);
+  });
+
   test('a backend named by its Service is reached there', () => {
     const given = shop({ backends: { hubble: 'hubble-relay.kube-system:80' }, observability: [] });
     expect(words(permissions([none()], given, HERE))).toContain('kube-system: create pods/portforward');
@@ -94,7 +116,7 @@ describe('permissions', () => {
 
   test('no verb is granted twice, and never all of anything', () => {
     const faults = [podKill('stock'), latency('stock', '1s'), networkPolicy('front'), networkPolicy('stock')];
-    const all = words(permissions(faults, shop(), { workers: 2, capture: true, cilium: false }));
+    const all = words(permissions(faults, shop(), { ...HERE, workers: 2, capture: true }));
     expect(new Set(all).size).toBe(all.length);
     expect(all.join()).not.toMatch(/\*/);
   });
@@ -102,7 +124,7 @@ describe('permissions', () => {
 
 describe('manifest', () => {
   const account = { namespace: 'drills', name: 'night' };
-  const needed = permissions([podKill('stock')], shop(), { workers: 1, capture: true, cilium: false });
+  const needed = permissions([podKill('stock')], shop(), { ...HERE, workers: 1, capture: true });
   type Manifest = { kind: string; metadata: { name: string; namespace: string }; [field: string]: unknown };
   const documents = loadAll(manifest(needed, account)) as Manifest[];
 
