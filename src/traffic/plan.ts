@@ -1,4 +1,5 @@
 // The arrival plan: a pure function of a seed, a load and a platform's journeys.
+import { createHash } from 'node:crypto';
 import { Usage } from '../errors.ts';
 import type { Platform } from '../platform.ts';
 import { milliseconds } from '../time.ts';
@@ -28,6 +29,8 @@ export type TrafficPlan = {
   readonly url: string;
   readonly timeoutMs: number;
   readonly requests: readonly PlannedRequest[];
+  /** What the whole plan was made from, so that it need not be sent to make it elsewhere; a plan made by hand has none. */
+  readonly input?: PlanInput;
 };
 
 export type Load = {
@@ -73,7 +76,7 @@ export const trafficPlan = (input: PlanInput): TrafficPlan => {
     .filter(({ atMs }) => atMs < seconds * 1000)
     .sort((a, b) => a.atMs - b.atMs)
     .map(planned);
-  return { runId, seed, url, timeoutMs: load.timeoutMs, requests };
+  return { runId, seed, url, timeoutMs: load.timeoutMs, requests, input };
 };
 
 /** The requests of worker `i` of `n`, taken in turn so that each worker sees the same arrival process, thinned. */
@@ -81,6 +84,13 @@ export const shard = (plan: TrafficPlan, i: number, n: number): TrafficPlan => (
   ...plan,
   requests: plan.requests.filter((request) => request.n % n === i),
 });
+
+/** SHA-256, in hex, of all that the plan's requests are: plans of the same fingerprint send the same, at the same times. */
+export const fingerprint = ({ runId, url, timeoutMs, requests }: TrafficPlan): string => {
+  const hash = createHash('sha256').update(JSON.stringify([runId, url, timeoutMs]));
+  for (const request of requests) hash.update(JSON.stringify(request));
+  return hash.digest('hex');
+};
 
 /** The most requests that are due within any stretch of `windowMs`. */
 export const peak = (plan: TrafficPlan, windowMs: number): number => {

@@ -1,6 +1,6 @@
 // What the ledger says about the client: how much it sent, how late, and whether it kept up. Pure.
 import { hash } from 'node:crypto';
-import { build, type Histogram } from 'hdr-histogram-js';
+import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import { failed, type LedgerRecord, type TrafficSummary, toLine, untold } from './ledger.ts';
 import type { TrafficPlan } from './plan.ts';
 
@@ -30,7 +30,12 @@ export type ClientSummary = TrafficSummary & {
 };
 
 /** Takes records one by one, so that a long run need not be held in memory. */
-export type Tally = { add(record: LedgerRecord): void; summary(loopDelay: LoopDelay | null): ClientSummary };
+export type Tally = {
+  add(record: LedgerRecord): void;
+  summary(loopDelay: LoopDelay | null): ClientSummary;
+  /** The histogram behind `latencyMs`, in microseconds: HdrHistogram's V2 encoding, compressed, in base64. */
+  latency(): string;
+};
 
 /**
  * A client that cannot keep up is late more and more; one that shares two busy cores is late now and then. So a late
@@ -66,7 +71,7 @@ export const tally = (plan: TrafficPlan): Tally => {
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
     return { planned: plan.requests.length, sent, answered, failed, aborted, saturated, ...times };
   };
-  return { add, summary };
+  return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
 };
 
 /** The summary of all the plan's records; `loopDelay` is the client's, the worst one where there were several. */
@@ -129,6 +134,13 @@ const put = (into: Histogram, value: number): void => into.recordValue(Math.max(
 const quantiles = (of: Histogram): Quantiles => {
   const at = (percentile: number): number => (of.totalCount > 0 ? of.getValueAtPercentile(percentile) / 1000 : 0);
   return { count: of.totalCount, p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100) };
+};
+
+/** The quantiles of several clients' latencies together, from each one's `Tally.latency`. Throws when one is no histogram. */
+export const mergedLatency = (encoded: readonly string[]): Quantiles => {
+  const all = histogram();
+  for (const one of encoded) all.add(decodeFromCompressedBase64(one));
+  return quantiles(all);
 };
 
 /** The ledger as a file has it, ordered by `n`, and that text's SHA-256 in hex: the same records always give the same. */

@@ -1,14 +1,11 @@
 // The traffic client as a program of its own, so that it runs where users are and no other work delays it.
 // In: one line {"plan", "startAt"}, the start in nanoseconds as a string; the end of the input ends the traffic.
 // Out: one line for every ledger record, and {"done": summary} as the last. Exit codes: 0, or 64 for bad input.
-import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { oneLine, Usage } from '../errors.ts';
 import type { Nanos } from '../model.ts';
-import { sendTraffic } from './client.ts';
-import { type LedgerRecord, toLine } from './ledger.ts';
 import type { TrafficPlan } from './plan.ts';
-import { tally } from './summary.ts';
+import { tellTraffic } from './tell.ts';
 
 type Job = { readonly plan: TrafficPlan; readonly startAt: Nanos };
 
@@ -23,24 +20,14 @@ const job = (line: string | undefined): Job => {
 };
 
 const main = async (): Promise<void> => {
-  const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
+  const ending = new AbortController();
+  const stop = (): void => ending.abort();
   // Not once: a second signal, default again, would kill it before the ledger is out.
   process.on('SIGTERM', stop).on('SIGINT', stop);
   const input = createInterface({ input: process.stdin }).once('close', stop);
   const lines = input[Symbol.asyncIterator]();
   const { plan, startAt } = job((await lines.next()).value);
-  // process.stdout blocks on a full pipe; a reader who is slow must not make the traffic late.
-  const output = createWriteStream('', { fd: 1, autoClose: false }).on('error', stop);
-  const all = tally(plan);
-  const record = (one: LedgerRecord): void => {
-    all.add(one);
-    output.write(`${toLine(one)}\n`);
-  };
-  const loopDelay = await sendTraffic(plan, startAt, { record, signal: stopped.signal });
-  await new Promise<void>((resolve) => {
-    output.end(`${JSON.stringify({ done: all.summary(loopDelay) })}\n`, () => resolve());
-  });
+  await tellTraffic(plan, startAt, ending);
   input.close();
   process.stdin.destroy();
 };

@@ -1,0 +1,96 @@
+// The objects of which traffic workers are made: an Indexed Job, and the plan's input that its pods read. Pure.
+import type { V1ConfigMap, V1Job, V1PodSpec } from '@kubernetes/client-node';
+import type { PlanInput } from '../../traffic/plan.ts';
+import { labels, nameOf, type Owner } from './own.ts';
+
+export const COMPONENT = { 'app.kubernetes.io/component': 'traffic-worker' } as const;
+export const CONTAINER = 'traffic';
+/** The annotation in which an Indexed Job numbers its pods. */
+export const INDEX = 'batch.kubernetes.io/job-completion-index';
+
+/** Where the images of firedrill have the worker program. */
+export const PROGRAM = ['/usr/local/bin/node', '/app/dist/src/traffic/worker-pod.js'] as const;
+const INPUT = { folder: '/etc/firedrill', file: 'input.json' } as const;
+const START_FOLDER = '/run/firedrill';
+export const START = `${START_FOLDER}/start.json`;
+
+/** Until all workers are up and until the start that they are told. */
+export const PATIENCE_S = 600;
+/** From the last request's timeout to the last line of a ledger. */
+export const GRACE_S = 60;
+/** Time to write the ledger's end after SIGTERM: requests under way get a second. */
+const TERMINATION_S = 5;
+const KEPT_S = 600;
+
+export const jobName = ({ runId }: Owner): string => nameOf('traffic', runId);
+
+/**
+ * One pod a worker, numbered from 0, none of them ever replaced: a newcomer would know no start. A worker that fails must not
+ * take the others with it, as `backoffLimit: 0` would: so the limit is each index's own, and the Job's is never reached.
+ */
+export const jobOf = (owner: Owner, namespace: string, n: number, image: string, input: PlanInput): V1Job => ({
+  metadata: { name: jobName(owner), namespace, labels: { ...labels(owner), ...COMPONENT } },
+  spec: {
+    completionMode: 'Indexed',
+    completions: n,
+    parallelism: n,
+    backoffLimit: n,
+    backoffLimitPerIndex: 0,
+    activeDeadlineSeconds: Math.ceil(PATIENCE_S + input.seconds + input.load.timeoutMs / 1000 + GRACE_S),
+    ttlSecondsAfterFinished: KEPT_S,
+    template: { metadata: { labels: { ...labels(owner), ...COMPONENT } }, spec: podOf(owner, n, image) },
+  },
+});
+
+/** Holds all the rules of the `restricted` Pod Security Standard. */
+const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
+  restartPolicy: 'Never',
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+  terminationGracePeriodSeconds: TERMINATION_S,
+  securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+  // Workers are for when one machine is not enough.
+  topologySpreadConstraints: [
+    {
+      maxSkew: 1,
+      topologyKey: 'kubernetes.io/hostname',
+      whenUnsatisfiable: 'ScheduleAnyway',
+      labelSelector: { matchLabels: { ...COMPONENT } },
+    },
+  ],
+  containers: [
+    {
+      name: CONTAINER,
+      image,
+      imagePullPolicy: 'IfNotPresent',
+      command: [...PROGRAM, 'work', `${INPUT.folder}/${INPUT.file}`, String(n), START],
+      // No limit of CPU: to be throttled is to be late. A plan of the most requests that there can be needs 0.7 GiB.
+      resources: { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '1Gi' } },
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      },
+      volumeMounts: [
+        { name: 'input', mountPath: INPUT.folder, readOnly: true },
+        { name: 'start', mountPath: START_FOLDER },
+      ],
+    },
+  ],
+  volumes: [
+    { name: 'input', configMap: { name: jobName(owner) } },
+    { name: 'start', emptyDir: { sizeLimit: '1Mi' } },
+  ],
+});
+
+/** Goes when its Job goes. Workers make the plan themselves: a plan can be larger than any object may be. */
+export const inputOf = (owner: Owner, namespace: string, jobUid: string, input: PlanInput): V1ConfigMap => ({
+  metadata: {
+    name: jobName(owner),
+    namespace,
+    labels: { ...labels(owner), ...COMPONENT },
+    ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: jobName(owner), uid: jobUid }],
+  },
+  immutable: true,
+  data: { [INPUT.file]: JSON.stringify(input) },
+});

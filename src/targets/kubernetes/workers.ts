@@ -1,0 +1,159 @@
+// Traffic from inside of the cluster: an Indexed Job, each of whose pods sends its share of the plan.
+import { oneLine, Unreachable, Usage } from '../../errors.ts';
+import type { Nanos } from '../../model.ts';
+import { fromMs, SECOND, systemClock } from '../../time.ts';
+import type { LedgerRecord } from '../../traffic/ledger.ts';
+import { fingerprint, type PlanInput, type TrafficPlan } from '../../traffic/plan.ts';
+import { type Queue, queue } from '../lab/queue.ts';
+import type { Cluster } from './cluster.ts';
+import type { Ground } from './ground.ts';
+import { mustBeAllowed } from './own.ts';
+import { bringUp, fateOf, tellStart, tellStop, type Worker } from './worker-crew.ts';
+import { GRACE_S, inputOf, jobOf } from './worker-job.ts';
+import { lack, summaryOf, type WorkersSummary } from './worker-ledgers.ts';
+import { type JobAt, removeJob } from './worker-remove.ts';
+
+export { jobLeftovers } from './worker-remove.ts';
+
+/** Workers that are up, have made the plan and wait to be told the start. Disposing of them leaves nothing of them. */
+export type Workers = AsyncDisposable & {
+  /**
+   * Starts the traffic, once. Records come as requests end, in no order, their times by our clock. Requests that are overdue
+   * when a worker learns of the start are `not sent`. After the last record it throws Unreachable, with each worker and what
+   * it lacks, unless every planned request has its record and none was given up; a signal that aborts gives them up.
+   */
+  run(startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord>;
+  /** What the workers said of themselves; whole once the traffic has ended. */
+  summary(): WorkersSummary;
+};
+
+const MOST = 100;
+/** Requests under way get a second, and the ledger's end has its way to go. */
+const STOP_MS = 10_000;
+
+/**
+ * Makes the Job in the entry component's namespace and waits until all workers are ready. Throws Usage when that may not be
+ * touched or the plan can't be made elsewhere, Unreachable when a worker does not come up; then nothing is left.
+ */
+export const prepareWorkers = async (
+  ground: Ground,
+  n: number,
+  plan: TrafficPlan,
+  signal: AbortSignal,
+): Promise<Workers> => {
+  const { cluster, mapping, allowed } = ground;
+  if (!Number.isInteger(n) || n < 1 || n > MOST)
+    throw new Usage(`--workers ${n}: must be a whole number from 1 to ${MOST}`);
+  if (!plan.input) throw new Usage('workers make their plan themselves: it must come from trafficPlan()');
+  const { namespace } = mapping.components.find(({ name }) => name === mapping.entry)!;
+  mustBeAllowed(namespace, allowed);
+  const job = await createJob(ground, namespace, n, plan.input);
+  const failed = new AbortController();
+  try {
+    await cluster.core.createNamespacedConfigMap({
+      namespace,
+      body: inputOf(ground.owner, namespace, job.uid, plan.input),
+    });
+    const all = Array.from({ length: n }, (_, index) =>
+      bringUp(cluster, job, index, n, fingerprint(plan), AbortSignal.any([signal, failed.signal])),
+    );
+    const crew = await Promise.all(all);
+    return workers(cluster, job, crew, plan.input);
+  } catch (error) {
+    failed.abort();
+    await removeJob(cluster, job);
+    throw error;
+  }
+};
+
+/** The whole of it, for who has fixed the start already; workers that come up after it have missed what was due before. */
+export async function* trafficByWorkers(
+  ground: Ground,
+  n: number,
+  plan: TrafficPlan,
+  startAt: Nanos,
+  signal: AbortSignal,
+): AsyncGenerator<LedgerRecord> {
+  await using ready = await prepareWorkers(ground, n, plan, signal);
+  yield* ready.run(startAt, signal);
+}
+
+const createJob = async (ground: Ground, namespace: string, n: number, input: PlanInput): Promise<JobAt> => {
+  const { cluster, owner, images } = ground;
+  const body = jobOf(owner, namespace, n, images.firedrill, input);
+  const { metadata } = await cluster.batch.createNamespacedJob({ namespace, body });
+  return { namespace, name: metadata!.name!, uid: metadata!.uid!, runId: owner.runId };
+};
+
+const workers = (cluster: Cluster, job: JobAt, crew: readonly Worker[], input: PlanInput): Workers => ({
+  run: (startAt, signal) => run(cluster, crew, startAt, endOf(startAt, input), signal),
+  summary: () => summaryOf(crew.map((one) => one.told())),
+  [Symbol.asyncDispose]: async () => {
+    for (const one of crew) one.hangUp('disposed of');
+    await removeJob(cluster, job);
+  },
+});
+
+/** When the last line of every ledger must have come. */
+const endOf = (startAt: Nanos, { seconds, load }: PlanInput): Nanos =>
+  startAt + fromMs(seconds * 1000 + load.timeoutMs) + BigInt(GRACE_S) * SECOND;
+
+async function* run(
+  cluster: Cluster,
+  crew: readonly Worker[],
+  startAt: Nanos,
+  deadline: Nanos,
+  signal: AbortSignal,
+): AsyncGenerator<LedgerRecord> {
+  const records = queue<LedgerRecord>();
+  const over = new AbortController();
+  const ended = Promise.all(crew.map((one) => working(cluster, one, startAt, records)));
+  void ended.then(() => records.end(null));
+  const bounds = [hangUpAt(crew, deadline, over.signal), stopOn(cluster, crew, signal, over.signal)];
+  try {
+    yield* records;
+    const lacks = (await ended).filter((one) => one !== null);
+    if (lacks.length > 0) throw new Unreachable(`traffic is incomplete: ${lacks.join('; ')}`);
+  } finally {
+    over.abort();
+    await Promise.all(bounds);
+  }
+}
+
+/** One worker from its start to its end: what its ledger lacks, or null. */
+const working = async (
+  cluster: Cluster,
+  worker: Worker,
+  startAt: Nanos,
+  records: Queue<LedgerRecord>,
+): Promise<string | null> => {
+  worker.onRecord = (record) => records.push(record);
+  await tellStart(worker, cluster, startAt).catch((error: unknown) =>
+    worker.hangUp(`could not be told the start: ${oneLine(error)}`),
+  );
+  const why = await worker.ended;
+  if (lack(worker.told(), '') === null) return null;
+  return lack(worker.told(), why ?? (await fateOf(cluster, worker.at)));
+};
+
+const hangUpAt = async (crew: readonly Worker[], deadline: Nanos, over: AbortSignal): Promise<void> => {
+  await systemClock.sleepUntil(deadline, over).catch(() => undefined);
+  if (!over.aborted) for (const one of crew) one.hangUp('its ledger had no end in time');
+};
+
+/** Ends the traffic when the signal says so: asks the workers first, for their ledgers' sake. */
+const stopOn = async (
+  cluster: Cluster,
+  crew: readonly Worker[],
+  signal: AbortSignal,
+  over: AbortSignal,
+): Promise<void> => {
+  await new Promise<void>((resolve) => {
+    const either = AbortSignal.any([signal, over]);
+    if (either.aborted) resolve();
+    else either.addEventListener('abort', () => resolve(), { once: true });
+  });
+  if (over.aborted) return;
+  await Promise.allSettled(crew.map((one) => tellStop(one, cluster)));
+  await hangUpAt(crew, systemClock.now() + fromMs(STOP_MS), over);
+};
