@@ -8,10 +8,11 @@ import { matches } from './selector.ts';
 
 /**
  * Deletes the pod with exactly this uid. SIGTERM leaves it its own grace period. SIGKILL means a grace period of 0: the pod's
- * object is gone at once, and its process shortly after (the kubelet still sends SIGTERM first). A StatefulSet's pod gets a
- * second instead, because its successor has the same name and may start only when the kubelet has seen the process end; two
- * of one identity could ruin its data. Throws Usage when its namespace may not be touched; Unreachable when that pod is no
- * more, naming who is in its place, or when nobody would replace it; Refused when the server says no.
+ * object is gone at once; the kubelet sends its process SIGTERM all the same, and SIGKILL about two seconds later. A
+ * StatefulSet's pod gets a grace period of a second, which its process feels no different, because its successor has the same
+ * name and may start only when the kubelet has seen it end: two of one identity could ruin its data.
+ * Throws Usage when its namespace may not be touched; Unreachable when that pod is no more, naming who is in its place, or
+ * when nobody would replace it; Refused when the server says no.
  */
 export const kill = async (
   { cluster, allowed, pods }: Pick<Ground, 'cluster' | 'allowed' | 'pods'>,

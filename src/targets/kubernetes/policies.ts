@@ -1,6 +1,6 @@
 // Cuts edges and isolates components in a cluster by network policies, and finds those that a run left.
 import type { V1NetworkPolicy } from '@kubernetes/client-node';
-import { Unreachable, Usage } from '../../errors.ts';
+import { oneLine, Unreachable, Usage } from '../../errors.ts';
 import { until } from '../../poll.ts';
 import type { BlockAct } from '../target.ts';
 import { type Cluster, Refused } from './cluster.ts';
@@ -23,6 +23,7 @@ type Kind = {
 };
 
 const GONE = { forMs: 15_000, everyMs: 200 };
+const TAKING_BACK = { forMs: 30_000, everyMs: 500 };
 
 /**
  * Cuts an edge or isolates a component until the act is undone, for pods that come up meanwhile, too; with a
@@ -103,35 +104,35 @@ type Id = { readonly name: string; readonly uid: string };
 
 const make = async (kind: Kind, namespace: string, policy: Made): Promise<Id> => {
   const name = policy.metadata?.name ?? '';
-  const made = await kind.create(namespace, policy).catch(async (error: unknown) => {
+  const made = await kind.create(namespace, policy).catch((error: unknown) => {
+    if (error instanceof Refused) throw error;
     // A request that got no answer may have been carried out.
-    if (!(error instanceof Refused)) await takeBack(kind, namespace, name);
-    throw error;
+    return takeBack(kind, namespace, name, error);
   });
-  const id = idOf(made);
-  try {
-    const kept = await kind.read(namespace, name);
-    if (!contains(plain(kept.spec), plain(policy.spec)))
-      throw new Unreachable(`${kind.name} ${namespace}/${name} was not kept as it was sent: ${hint(kind)}`);
-  } catch (error) {
-    await remove(kind, namespace, id);
-    throw error;
-  }
-  return id;
+  const kept = await kind.read(namespace, name).catch((error: unknown) => takeBack(kind, namespace, name, error));
+  if (contains(plain(kept.spec), plain(policy.spec))) return idOf(made);
+  const hint =
+    kind.name === 'CiliumNetworkPolicy' ? 'it needs Cilium 1.16 or later' : 'something changes it on its way in';
+  const why = new Unreachable(`${kind.name} ${namespace}/${name} was not kept as it was sent: ${hint}`);
+  return takeBack(kind, namespace, name, why);
 };
 
-const hint = ({ name }: Kind): string =>
-  name === 'CiliumNetworkPolicy'
-    ? 'deny rules of this shape need Cilium 1.16 or later'
-    : 'something changes it on its way in';
+/** Throws `because` once nothing is left; Unreachable, with what to do, when that can't be seen to. */
+const takeBack = async (kind: Kind, namespace: string, name: string, because: unknown): Promise<never> => {
+  const gone = async (): Promise<true> => {
+    const there = await kind.read(namespace, name).catch(unless(404));
+    if (there) await remove(kind, namespace, idOf(there));
+    return true;
+  };
+  const what = `${kind.name} ${namespace}/${name}`;
+  await until(`end of ${what}`, gone, TAKING_BACK).catch((error: unknown) => {
+    const heal = 'firedrill heal --target kubernetes';
+    throw new Unreachable(`${oneLine(because)}; ${what} may be left (${oneLine(error)}): ${heal}`);
+  });
+  throw because;
+};
 
 const idOf = ({ metadata }: Made): Id => ({ name: metadata?.name ?? '', uid: metadata?.uid ?? '' });
-
-const takeBack = (kind: Kind, namespace: string, name: string): Promise<void> =>
-  kind.read(namespace, name).then(
-    (there) => remove(kind, namespace, idOf(there)),
-    () => undefined,
-  );
 
 /** Deletes the policy with this uid and waits until it is gone; one that is gone, or has a namesake, is undone. */
 const remove = async (kind: Kind, namespace: string, { name, uid }: Id): Promise<void> => {

@@ -45,9 +45,10 @@ const letIn = async (
   return callers.some((caller) => callees.some((callee) => allows(policies, caller, callee, port)));
 };
 
+/** Named ports are in the pod's spec alone; where that may not be read, a rule for a named port counts as closed. */
 const endOf = async (cluster: Cluster, { namespace, name, labels, ip }: FoundPod): Promise<PodEnd> => {
-  const pod = await cluster.core.readNamespacedPod({ namespace, name });
-  const ports = (pod.spec?.containers ?? []).flatMap(({ ports: declared = [] }) =>
+  const pod = await cluster.core.readNamespacedPod({ namespace, name }).catch(() => null);
+  const ports = (pod?.spec?.containers ?? []).flatMap(({ ports: declared = [] }) =>
     declared.flatMap((one) =>
       one.name
         ? [{ name: one.name, port: { number: one.containerPort, protocol: (one.protocol ?? 'TCP') as 'TCP' } }]

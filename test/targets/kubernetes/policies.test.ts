@@ -119,8 +119,6 @@ describe('refused, and nothing made', () => {
   test('beside a policy that closes what ours would open', async () => {
     await using it = await storing();
     it.put('networkpolicies', theirs({}));
-    it.put('pods', { metadata: { namespace: 'shop', name: 'web-1' } });
-    it.put('pods', { metadata: { namespace: 'shop', name: 'orders-1' } });
     const { message } = await rejection(block(groundOn(it), EDGE));
     expect(message).toBe(
       'NetworkPolicy shop/theirs already selects pods of orders and closes what one more would open: policies only add; remove it for the drill, or drill a component that no policy selects',
@@ -170,7 +168,7 @@ describe('what the API server makes of it', () => {
       return { ...sent, spec: rest };
     };
     await using it = await storing({ cilium: true, keeps });
-    expect((await rejection(block(groundOn(it), EDGE))).message).toMatch(/need Cilium 1\.16 or later/);
+    expect((await rejection(block(groundOn(it), EDGE))).message).toMatch(/needs Cilium 1\.16 or later/);
     expect(it.objects.size).toBe(0);
   });
 
@@ -193,6 +191,20 @@ describe('what the API server makes of it', () => {
     });
     expect(await rejection(block(groundOn(it), EDGE))).toBeInstanceOf(Unreachable);
     expect(once).toBe(false);
+    expect(it.objects.size).toBe(0);
+  });
+
+  test('one that fails to show what it made, once, is left with nothing', async () => {
+    let failures = 2;
+    await using it = await storing({
+      instead: ({ method, url }, response) => {
+        if (method !== 'GET' || !url.pathname.endsWith('-r1') || failures-- <= 0) return false;
+        response.writeHead(503, { 'content-type': 'application/json' }).end('{"message":"etcd is away"}');
+        return true;
+      },
+    });
+    expect((await rejection(block(groundOn(it), EDGE))).message).toMatch(/etcd is away/);
+    expect(it.touches.map(({ verb }) => verb)).toEqual(['create', 'delete']);
     expect(it.objects.size).toBe(0);
   });
 
