@@ -59,9 +59,9 @@ export const createMatcher = ({ capacity, onTold, onUnknown }: MatcherOptions): 
   const newest = new Map<string, Sighting>();
 
   const release = (one: Sighting): void => {
-    if (one.fate === 'unknown') return onUnknown(1);
     const { packet, at, reply, fate } = one;
-    onTold({ packet, at, reply, verdict: fate === 'dropped' ? 'DROPPED' : 'FORWARDED' });
+    if (fate === 'unknown') onUnknown(1);
+    else onTold({ packet, at, reply, verdict: fate === 'dropped' ? 'DROPPED' : 'FORWARDED' });
   };
   const advance = (): void => {
     for (; front < line.length && line[front]!.fate !== 'waiting'; front += 1) release(line[front]!);
