@@ -12,13 +12,14 @@ import { type ClientSummary, tally } from './summary.ts';
 export type Done = { readonly done: ClientSummary; readonly records: number; readonly latency: string };
 
 /**
- * Sends the plan and writes its ledger to standard output; resolves when all is written. What is overdue already is not
- * sent. When nobody reads any more, the traffic ends.
+ * Sends the plan and writes its ledger to standard output; resolves when all is written. When nobody reads any more, the
+ * traffic ends. What is overdue from the first is sent late or, when it is 'left', not at all.
  */
 export const tellTraffic = async (
   plan: TrafficPlan,
   startAt: Nanos,
   ending: AbortController,
+  overdueIs: 'sent' | 'left' = 'sent',
   clock: Clock = systemClock,
 ): Promise<void> => {
   // process.stdout blocks on a full pipe; a reader who is slow must not make the traffic late.
@@ -30,7 +31,7 @@ export const tellTraffic = async (
     records += 1;
     output.write(`${toLine(one)}\n`);
   };
-  const { rest, overdue } = withoutOverdue(plan, startAt, clock.now());
+  const { rest, overdue } = withoutOverdue(plan, startAt, overdueIs === 'left' ? clock.now() : startAt);
   for (const one of overdue) record(one);
   const loopDelay = await sendTraffic(rest, startAt, { record, signal: ending.signal, clock });
   const last: Done = { done: all.summary(loopDelay), records, latency: all.latency() };

@@ -34,7 +34,7 @@ const work = async (inputFile: string, of: number, startFile: string): Promise<v
   const hello: Hello = { worker, planned: plan.requests.length, fingerprint: fingerprint(whole) };
   say(JSON.stringify({ hello }));
   const start = await awaited(startFile, ending.signal);
-  if (start) await tellTraffic(plan, start.at, ending, behind(start.ahead));
+  if (start) await tellTraffic(plan, start.at, ending, 'left', behind(start.ahead));
 };
 
 /** Null when it is ended before it has begun. */

@@ -14,6 +14,9 @@ const INPUT = { folder: '/etc/firedrill', file: 'input.json' } as const;
 const START_FOLDER = '/run/firedrill';
 export const START = `${START_FOLDER}/start.json`;
 
+/** The images' own user; said again, since not every way to import an image keeps it. */
+const NOBODY = 65532;
+
 /** Until all workers are up and until the start that they are told. */
 export const PATIENCE_S = 600;
 /** From the last request's timeout to the last line of a ledger. */
@@ -48,7 +51,7 @@ const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
   automountServiceAccountToken: false,
   enableServiceLinks: false,
   terminationGracePeriodSeconds: TERMINATION_S,
-  securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+  securityContext: { runAsNonRoot: true, runAsUser: NOBODY, seccompProfile: { type: 'RuntimeDefault' } },
   // Workers are for when one machine is not enough.
   topologySpreadConstraints: [
     {

@@ -15,6 +15,7 @@ const GONE = { forMs: 60_000, everyMs: 250 };
 /** Selects the pods of a run's workers. */
 export const crewOf = (runId: string): string => selectorOf({ ...COMPONENT, [RUN]: runId });
 
+/** Whether what was asked for is not there. */
 const absent = async (asking: Promise<unknown>): Promise<boolean> => {
   try {
     await asking;
@@ -28,16 +29,17 @@ const absent = async (asking: Promise<unknown>): Promise<boolean> => {
 /** Deletes the Job and waits until its pods and its ConfigMap are gone too; throws Unreachable when they stay. */
 export const removeJob = async ({ core, batch }: Cluster, job: JobAt): Promise<void> => {
   const { namespace, name, uid, runId } = job;
-  const gone = async (): Promise<true> => {
-    const body = { propagationPolicy: 'Background', preconditions: { uid } };
-    await absent(batch.deleteNamespacedJob({ namespace, name, body }));
+  const says = `end of job ${namespace}/${name}`;
+  const body = { propagationPolicy: 'Background', preconditions: { uid } };
+  await until(says, () => absent(batch.deleteNamespacedJob({ namespace, name, body })), GONE);
+  const left = async (): Promise<true> => {
     const { items } = await core.listNamespacedPod({ namespace, labelSelector: crewOf(runId) });
     if (items.length > 0) throw new Unreachable(`${items.length} of its pods are still there`);
     if (!(await absent(core.readNamespacedConfigMap({ namespace, name }))))
       throw new Unreachable('its ConfigMap is still there');
     return true;
   };
-  await until(`end of job ${namespace}/${name}`, gone, GONE);
+  await until(says, left, GONE);
 };
 
 /** Traffic workers that any run has left in these namespaces; those of a run that lives are among them. */
@@ -50,8 +52,8 @@ export const jobLeftovers = async (cluster: Cluster, namespaces: readonly string
     items.map(({ metadata }) => {
       const runId = metadata!.labels![RUN]!;
       const job = { namespace: metadata!.namespace!, name: metadata!.name!, uid: metadata!.uid!, runId };
-      const until = expiresAt(metadata!.labels);
-      const says = `traffic workers of run ${runId} (job ${job.namespace}/${job.name}${until ? `, expires ${until}` : ''})`;
+      const expires = expiresAt(metadata!.labels);
+      const says = `traffic workers of run ${runId} (job ${job.namespace}/${job.name}${expires ? `, expires ${expires}` : ''})`;
       return { says, runId, undo: () => removeJob(cluster, job) };
     }),
   );
