@@ -7,6 +7,7 @@ import { ask, control } from './control.ts';
 import { delayHere } from './delay-here.ts';
 import { nodeAddresses } from './node-addresses.ts';
 import {
+  actOrder,
   DELAY,
   delayOrder,
   endOf,
@@ -25,15 +26,15 @@ type Command = (order: string | undefined, stop: AbortSignal) => Promise<unknown
 const stay = async (order: StayOrder, stop: AbortSignal): Promise<void> => {
   const told = new AbortController();
   await using _control = await control(lookOf(order.run), async (question) => {
-    if ((question as Told).do === 'stop') told.abort();
+    if ((question as { readonly do: string }).do === 'stop') told.abort();
   });
   await systemClock.sleepUntil(endOf(order), AbortSignal.any([stop, told.signal])).catch(() => undefined);
   await endCaptures();
 };
 
 /** Nobody there to be told to stop has stopped. */
-const tell = async (name: string, words: Told): Promise<void> => {
-  const heard = await ask(name, words);
+const tell = async (words: Told): Promise<void> => {
+  const heard = await ask(DELAY, words);
   if (heard === null && words.do !== 'stop') throw new Unreachable('there is no delay in this pod');
 };
 
@@ -42,16 +43,10 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const COMMANDS: Readonly<Record<string, Command>> = {
   stay: (order, stop) => stay(stayOrder(order), stop),
   delay: (order, stop) => delayHere(delayOrder(order), stop, say),
-  ready: (order) => tell(DELAY, { do: 'ready', ...runOrder(order) }),
-  callers: (order) => tell(DELAY, { do: 'renew', ...renewOrder(order) }),
-  stop: async (order) => {
-    const { run } = runOrder(order);
-    await tell(DELAY, { do: 'stop', run });
-  },
-  leave: (order) => {
-    const { run } = runOrder(order);
-    return tell(lookOf(run), { do: 'stop', run });
-  },
+  ready: (order) => tell({ do: 'ready', ...actOrder(order) }),
+  callers: (order) => tell({ do: 'renew', ...renewOrder(order) }),
+  stop: (order) => tell({ do: 'stop', ...actOrder(order) }),
+  leave: async (order) => void (await ask(lookOf(runOrder(order).run), { do: 'stop' })),
   probe: (order) => probe(probeOrder(order)),
   node: () => nodeAddresses(),
   'end-captures': () => endCaptures(),

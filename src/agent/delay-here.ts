@@ -82,13 +82,12 @@ const lift = async (ip: string, proxy: DelayProxy): Promise<void> => {
   await until('removing the rules', () => nft(absent(ip)).then(() => true), { forMs: 10_000, everyMs: 250 });
 };
 
-const locked = async ({ run }: DelayHereOrder, answer: (words: Told) => Promise<void>): Promise<Control> => {
+const locked = async ({ run, act }: DelayHereOrder, answer: (words: Told) => Promise<void>): Promise<Control> => {
   try {
     return await control(DELAY, async (question) => {
       const words = question as Told | { readonly do: 'who' };
       if (words.do === 'who') return run;
-      if (words.run !== run)
-        throw new Unreachable(`the delay in force in this pod is run ${run}'s, not ${words.run}'s`);
+      if (words.act !== act) throw new Unreachable(`the delay in force in this pod is another one, of run ${run}`);
       return answer(words);
     });
   } catch (error) {

@@ -9,6 +9,8 @@ import type { Who } from './redirect.ts';
 export type StayOrder = { readonly run: string; readonly until: string };
 
 export type DelayHereOrder = StayOrder & {
+  /** Names this delay; no other has the same. */
+  readonly act: string;
   /** The pod's own address and the port that it serves. */
   readonly ip: string;
   readonly port: number;
@@ -20,10 +22,10 @@ export type DelayHereOrder = StayOrder & {
   readonly who: Who;
 };
 
-/** Said to the agent that is at work in the same pod; `run` must be its own. */
+/** Said to the agent that delays the same pod; `act` must be its own. */
 export type Told =
-  | { readonly do: 'ready' | 'stop'; readonly run: string }
-  | { readonly do: 'renew'; readonly run: string; readonly who: Who };
+  | { readonly do: 'ready' | 'stop'; readonly act: string }
+  | { readonly do: 'renew'; readonly act: string; readonly who: Who };
 
 /** Names that the agents of a pod answer to. One delay a pod, whichever run's; one onlooker a run. */
 export const DELAY = 'firedrill-delay';
@@ -53,6 +55,7 @@ const isInstant: Check = (it) => {
 const STAY: Readonly<Record<string, Check>> = { run: isText, until: isInstant };
 const DELAYING = {
   ...STAY,
+  act: isText,
   ip: isIp,
   port: isPort,
   addMs: isCount,
@@ -66,8 +69,9 @@ const DELAYING = {
 export const stayOrder = (text: string | undefined): StayOrder => checked(text, STAY);
 export const delayOrder = (text: string | undefined): DelayHereOrder => checked(text, DELAYING);
 export const runOrder = (text: string | undefined): { readonly run: string } => checked(text, { run: isText });
-export const renewOrder = (text: string | undefined): { readonly run: string; readonly who: Who } =>
-  checked(text, { run: isText, who: isWho });
+export const actOrder = (text: string | undefined): { readonly act: string } => checked(text, { act: isText });
+export const renewOrder = (text: string | undefined): { readonly act: string; readonly who: Who } =>
+  checked(text, { act: isText, who: isWho });
 
 export const endOf = ({ until }: StayOrder): Nanos => fromIso(until);
 
