@@ -39,7 +39,7 @@ export type ObservedHttp = {
 };
 
 /** Numbers of flow.DropReason. */
-export const DROP_REASONS = { POLICY_DENIED: 133, POLICY_DENY: 181 } as const;
+export const DROP_REASONS = { POLICY_DENIED: 133, SERVICE_BACKEND_NOT_FOUND: 158, POLICY_DENY: 181 } as const;
 
 /** Who is behind an address, or null: the world outside. */
 export type Describe = (ip: string) => Identity | null;

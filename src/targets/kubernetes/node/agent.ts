@@ -4,6 +4,7 @@ import { oneLine, Unreachable } from '../../../errors.ts';
 import { systemClock } from '../../../time.ts';
 import { tools } from '../../../tools.ts';
 import { type FlowObserver, startFlowObserver } from '../../lab/flow-observer.ts';
+import type { ObservedFlow } from '../../lab/flow-observer-wire.ts';
 import { lokiPush } from '../../lab/loki-push.ts';
 import { tally } from '../../lab/tally.ts';
 import { chooseContext } from '../kubeconfig.ts';
@@ -59,7 +60,7 @@ const observe = ({ config, directory }: Part): Promise<FlowObserver> =>
     describe: directory.describe,
   });
 
-const tapInto = async (observer: FlowObserver, { config, counts, say }: Part): Promise<Tap> => {
+const tapInto = async (observer: FlowObserver, { config, directory, counts, say }: Part): Promise<Tap> => {
   const { tcpdump, nft } = await tools(['tcpdump', 'nft'], { onProgress: say });
   const lost = tally((n) => say(`flows: what became of ${n} packets is not known`));
   return startTap({
@@ -68,7 +69,7 @@ const tapInto = async (observer: FlowObserver, { config, counts, say }: Part): P
     group: config.NFLOG_GROUP,
     onFlow: (flow) => {
       counts[flow.http ? 'http' : flow.verdict === 'DROPPED' ? 'dropped' : 'forwarded'] += 1;
-      observer.observe(flow);
+      observer.observe({ ...flow, dropReason: reasonOf(flow, directory) });
     },
     onLost: (n) => {
       if (n === 0) return;
@@ -78,6 +79,10 @@ const tapInto = async (observer: FlowObserver, { config, counts, say }: Part): P
     },
   });
 };
+
+/** What still goes to a Service's own address after all translation had no pod to go to. */
+const reasonOf = ({ dropReason, destination }: ObservedFlow, { describe }: Directory): ObservedFlow['dropReason'] =>
+  dropReason && describe(destination.ip)?.pod === null ? 'SERVICE_BACKEND_NOT_FOUND' : dropReason;
 
 // ---- Names -------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 // What the agent asks of the node's kernel: a table of its own that only looks. It logs the packets of the pods that are
 // watched at two points of their way, whoever decides in between.
 
-export const TABLE = 'inet firedrill_node';
+/** The table is named after its log group: two agents with different ones don't get into each other's way. */
+const tableOf = (group: number): string => `inet firedrill_node_${group}`;
 /** Bytes of a packet that are copied: early, enough for an HTTP message's head; late, the headers. */
 const SNAPLEN = { early: 256, late: 80 } as const;
 const FIRST = -2_147_483_648;
@@ -37,7 +38,7 @@ export type TapRules = {
  * the prefix `firedrill/<early|late>/<original|reply>`. Packets that connection tracking calls invalid belong to no
  * direction and are not logged: nodes drop them as a matter of course.
  */
-export const tapRules = (rules: TapRules): string => `${removeTap}table ${TABLE} {
+export const tapRules = (rules: TapRules): string => `${removeTap(rules.group)}table ${tableOf(rules.group)} {
   set watched4 { type ipv4_addr; }
   set watched6 { type ipv6_addr; }
 ${LOGS.map((one) => logs(one, rules)).join('\n')}
@@ -45,15 +46,16 @@ ${CHAINS.map((chain) => hooked(chain, rules)).join('\n')}
 }
 `;
 
-export const removeTap = `table ${TABLE}\ndelete table ${TABLE}\n`;
+export const removeTap = (group: number): string => `table ${tableOf(group)}\ndelete table ${tableOf(group)}\n`;
 
 /** Watches these addresses, and no others any more; one transaction. */
-export const watchRules = (addresses: readonly string[]): string => {
+export const watchRules = (group: number, addresses: readonly string[]): string => {
+  const table = tableOf(group);
   const of = (version: 4 | 6): readonly string[] =>
     addresses.filter((one) => one.includes(':') === (version === 6)).sort();
   const fill = (version: 4 | 6): string =>
-    of(version).length > 0 ? `add element ${TABLE} watched${version} { ${of(version).join(', ')} }\n` : '';
-  return `flush set ${TABLE} watched4\nflush set ${TABLE} watched6\n${fill(4)}${fill(6)}`;
+    of(version).length > 0 ? `add element ${table} watched${version} { ${of(version).join(', ')} }\n` : '';
+  return `flush set ${table} watched4\nflush set ${table} watched6\n${fill(4)}${fill(6)}`;
 };
 
 const logs = ({ name, point, how }: (typeof LOGS)[number], { group }: TapRules): string => {

@@ -59,19 +59,19 @@ export const startTap = async (options: TapOptions): Promise<Tap> => {
   const onPacket = sightings(matcher, judge.tick);
   const log = await readNflog({ ...options, flags: asRoot(), onPacket, onLost: judge.lost }).catch(async (error) => {
     socket.close();
-    await nft(removeTap);
+    await nft(removeTap(options.group));
     throw error;
   });
   judge.ask(log);
   const over = new AbortController();
   const ticking = during(() => tick(socket), { forMs: FOREVER_MS, everyMs: TICK_MS, signal: over.signal });
   return {
-    watch: (addresses) => nft(watchRules(addresses)),
+    watch: (addresses) => nft(watchRules(options.group, addresses)),
     ended: log.ended,
     [Symbol.asyncDispose]: async () => {
       over.abort();
       await ticking;
-      await nft(removeTap);
+      await nft(removeTap(options.group));
       await log[Symbol.asyncDispose]();
       socket.close();
     },
