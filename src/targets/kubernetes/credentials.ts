@@ -1,13 +1,13 @@
 // What goes with each request: headers and TLS material, made anew each time, because tokens and certificates rotate.
 import type { Agent, RequestOptions } from 'node:https';
-import type { buildConnector } from 'undici';
+import type { ConnectionOptions } from 'node:tls';
 import { oneLine, Unreachable, Usage } from '../../errors.ts';
 import { after } from '../../time.ts';
 import type { Chosen } from './kubeconfig.ts';
 
 const TLS = ['ca', 'cert', 'key', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
-export type Tls = Pick<buildConnector.BuildOptions, (typeof TLS)[number]>;
+export type Tls = Pick<ConnectionOptions, (typeof TLS)[number]>;
 
 export type Credentials = {
   readonly headers: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 // A program run in a container, over the remote command protocol: each message is one byte of channel and then its bytes.
 import { Unreachable } from '../../errors.ts';
-import { type Status, statusOf } from './asked.ts';
+import type { Status } from './asked.ts';
 import { type Channel, mustSpeak, openChannel } from './channel.ts';
 import { type At, type Exec, type Executed, Refused } from './cluster.ts';
 import { mustBeLabel, mustBeSubdomain } from './names.ts';
@@ -57,7 +57,7 @@ const conversation = async (
       const bytes = message.subarray(1);
       if (message[0] === STDOUT && bytes.length > 0) out.take(bytes);
       if (message[0] === STDERR) errors.add(bytes);
-      if (message[0] === STATUS) resolve(statusOf(bytes.toString()) ?? {});
+      if (message[0] === STATUS) resolve(parsed(bytes.toString()));
     });
     socket.once('close', () =>
       reject(new Unreachable(`${says}: the connection was lost before its exit status was known (${lost()})`)),
@@ -124,6 +124,15 @@ const send = ({ socket }: Channel, input: string): void => {
   for (let from = 0; from < bytes.length; from += INPUT_PIECE)
     socket.send(Buffer.concat([Buffer.of(STDIN), bytes.subarray(from, from + INPUT_PIECE)]));
   socket.send(Buffer.of(CLOSE, STDIN));
+};
+
+/** The status channel's object says its `status` but not its `kind`. */
+const parsed = (text: string): Status => {
+  try {
+    return JSON.parse(text) as Status;
+  } catch {
+    return { message: `its exit status is no JSON: ${text.slice(0, 100)}` };
+  }
 };
 
 const exitCode = ({ status, reason, details, message, code }: Status, says: string): number => {

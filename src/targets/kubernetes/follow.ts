@@ -30,42 +30,43 @@ export const followLog = async (
     const text = seen.fresh(line);
     if (text !== null) onLine(text);
   };
+  const open = (id: string | null) => opened(wire, core, at, { id, since: seen.resume() }, signal, patienceMs);
   try {
     for (let id: string | null = null; ; ) {
-      const body = await opened(wire, at, seen.resume(), signal, patienceMs);
-      if (body === null) return;
-      const now = await running(core, at);
-      if (id && now.id && now.id !== id) {
-        body.destroy();
-        return;
-      }
-      id ??= now.id;
-      if ((await read(body, take)) && !(await running(core, at, id)).so) return;
+      const body = await open(id);
+      if (body === 'gone') return;
+      const [whole, known]: [boolean, string | null] = await Promise.all([read(body, take), id ?? idOf(core, at)]);
+      id = known;
+      if (whole && !goesOn(await stateOf(core, at), id)) return;
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 };
 
-/** The log from `since` on, or null when the container is gone that was there before. */
-const opened = async (
+type From = { readonly id: string | null; readonly since: Nanos | null };
+
+/** The log from `since` on, or 'gone' when the container that was there before is not there any more. */
+const opened = (
   wire: Wire,
+  core: CoreV1Api,
   at: At,
-  since: Nanos | null,
+  { id, since }: From,
   signal: AbortSignal,
   patienceMs: number,
-): Promise<Readable | null> => {
-  const ask = async (): Promise<Readable | Refused> => {
+): Promise<Readable | 'gone'> => {
+  const ask = async (): Promise<Readable | 'gone' | Refused> => {
+    if (id !== null && isAnother(await stateOf(core, at), id)) return 'gone';
     const answer = await log(wire, at, since, signal);
-    if (!(answer instanceof Refused)) return answer;
-    if (mayPass(answer)) throw answer;
+    if (answer instanceof Refused && answer.status === 404 && since !== null) return 'gone';
+    if (answer instanceof Refused && mayPass(answer)) throw answer;
     return answer;
   };
   const says = `log of ${at.namespace}/${at.pod}/${at.container}`;
-  const answer = await until(says, ask, { forMs: patienceMs, everyMs: AGAIN_MS, signal });
-  if (!(answer instanceof Refused)) return answer;
-  if (answer.status === 404 && since !== null) return null;
-  throw answer;
+  return until(says, ask, { forMs: patienceMs, everyMs: AGAIN_MS, signal }).then((answer) => {
+    if (answer instanceof Refused) throw answer;
+    return answer;
+  });
 };
 
 /** A container that is being made has no log yet; a server in trouble may be well again. */
@@ -83,26 +84,26 @@ const log = async (wire: Wire, at: At, since: Nanos | null, signal: AbortSignal)
   return refusal(asked('GET', path), statusCode, await body.text(), wire.who);
 };
 
-/**
- * Whether the container runs, and as which; with `id`, whether it is still that one. Who may not ask takes the log's end
- * for the container's; who gets no answer goes on.
- */
-const running = async (
-  core: CoreV1Api,
-  { namespace, pod, container }: At,
-  id: string | null = null,
-): Promise<{ readonly so: boolean; readonly id: string | null }> => {
+type State = { readonly id: string | null; readonly running: boolean };
+
+/** Who may not ask takes the log's end for the container's; who gets no answer goes on. */
+const stateOf = async (core: CoreV1Api, { namespace, pod, container }: At): Promise<State> => {
   try {
     const { status } = await core.readNamespacedPod({ namespace, name: pod });
     const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = status ?? {};
     const all = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses];
     const one = all.find(({ name }) => name === container);
-    const now = one?.containerID ?? null;
-    return { so: one?.state?.running !== undefined && (id === null || now === id), id: now };
+    return { id: one?.containerID ?? null, running: one?.state?.running !== undefined };
   } catch (error) {
-    return { so: !(error instanceof Refused), id: null };
+    return { id: null, running: !(error instanceof Refused) };
   }
 };
+
+const idOf = async (core: CoreV1Api, at: At): Promise<string | null> => (await stateOf(core, at)).id;
+
+/** A container that was started anew has another id, and a log of its own. */
+const isAnother = (now: State, id: string | null): boolean => id !== null && now.id !== null && now.id !== id;
+const goesOn = (now: State, id: string | null): boolean => now.running && !isAnother(now, id);
 
 /** Whether it ended as it should; else it broke, and what was left of a line comes again. */
 const read = async (body: Readable, take: (line: string) => void): Promise<boolean> => {

@@ -1,6 +1,6 @@
 // The connection to one API server: requests over connections that are used again, each with fresh credentials.
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher, ProxyAgent, request, Socks5ProxyAgent } from 'undici';
+import { Agent, type buildConnector, type Dispatcher, ProxyAgent, request, Socks5ProxyAgent } from 'undici';
 import { Unreachable } from '../../errors.ts';
 import type { Nanos } from '../../model.ts';
 import { systemClock, toMs } from '../../time.ts';
@@ -121,7 +121,7 @@ const same = (a: Tls, b: Tls): boolean =>
 /** Each answer of HTTP/2 would share its connection's fate with all the others', so it is not asked for. */
 const dispatchers = ({ config }: Chosen, tls: Tls): Pools => {
   const proxy = config.getCurrentCluster()?.proxyUrl;
-  const secured = { ...tls, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  const secured = { ...tls, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS } as buildConnector.BuildOptions;
   const pool = (connections: number | null): Dispatcher => {
     const options = { allowH2: false, connections };
     if (proxy?.startsWith('socks')) return new Socks5ProxyAgent(proxy, { ...options, requestTls: secured });
