@@ -14,7 +14,7 @@ import { run } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { steadiness } from './steady-state.ts';
 import { FILES } from './stored.ts';
-import type { Capture, Endpoints, Facts, Target } from './targets/target.ts';
+import type { Endpoints, Facts, Target } from './targets/target.ts';
 import { fromMs, iso, systemClock } from './time.ts';
 import { type LedgerRecord, toLine } from './traffic/ledger.ts';
 
@@ -68,8 +68,11 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
     ledger.write(`${toLine(record)}\n`);
     on.record(record);
   };
+  // Whoever sends and whoever captures must be up before there is a start: in a cluster that takes its time.
+  await using capture = await captured(target, join(folder, FILES.capture));
+  await using traffic = await target.traffic(trafficOf(plotted, target.clientUrl), signal);
   const startAt = systemClock.now() + fromMs(LEAD_MS);
-  await using watching = await watch(settings, plotted, facts, target, startAt);
+  await using watching = await watch(settings, plotted, facts, target, capture, startAt);
   watching.looking.catch((error: unknown) => unstored.abort(error));
   const stopped = AbortSignal.any([signal, unstored.signal]);
   const until = phase(plotted, 'baseline');
@@ -82,7 +85,7 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
       plan: plotted,
       target,
       facts,
-      traffic: trafficOf(plotted, target.clientUrl),
+      traffic,
       history,
       onRecord,
       signal: stopped,
@@ -95,27 +98,43 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
     // Nothing in here may hide that the run left something broken.
     const lost = (error: unknown): void => unstored.abort(error);
     if (!stopped.aborted) await watching.finish(ended).catch(lost);
-    const counts = await watching.stopCapture();
+    const counts = await capture.stop();
     if (counts) await history.append({ type: 'capture', ...counts }).catch(lost);
   }
   unstored.signal.throwIfAborted();
 };
 
-/** The evidence stage beside the run: a capture, a look at every layer every so often, one last look at the whole. */
+type Captured = AsyncDisposable & {
+  /** Null: nothing is captured. */
+  readonly file: string | null;
+  stop(): Promise<{ readonly captured: number; readonly droppedByKernel: number } | null>;
+};
+
+/** The target's capture, which is ended once, however often that is asked, and never stands in the way of anything else. */
+const captured = async (target: Target, file: string): Promise<Captured> => {
+  const capture = await target.capture(file);
+  let stopped: ReturnType<Captured['stop']> | null = null;
+  const stop = (): ReturnType<Captured['stop']> => {
+    stopped ??= capture ? capture.stop().catch(() => null) : Promise.resolve(null);
+    return stopped;
+  };
+  return { file: capture && file, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+};
+
+/** The evidence stage beside the run: a look at every layer every so often, one last look at the whole. */
 const watch = async (
   { platform, folder, backends, on }: DrillSettings,
   plotted: Plan,
   facts: Facts,
   target: Opened,
+  { file }: Captured,
   startAt: bigint,
 ) => {
-  const file = join(folder, FILES.capture);
   // There from the start: a run that is stopped before its first look is stored whole, and judged as what it is.
   await writeFile(join(folder, FILES.evidence), '');
-  const capture = await target.capture(file);
   const endpoints: Endpoints = { ...target.endpoints, ...backends };
   const names = naming(facts.topology.components, () => target.addresses());
-  const layers = adapters({ endpoints, webhook: target.webhook, capture: capture && file, naming: names, platform });
+  const layers = adapters({ endpoints, webhook: target.webhook, capture: file, naming: names, platform });
   const lateMs = Object.fromEntries(LAYERS.map((layer) => [layer, plotted.deadlines[layer].ms])) as Record<
     LayerName,
     number
@@ -127,11 +146,6 @@ const watch = async (
   const looking = systemClock
     .sleepUntil(startAt, ending.signal)
     .then(() => gathering.watch(startAt, plotted.lookEvery, ending.signal));
-  let stopped: ReturnType<Capture['stop']> | null = null;
-  const stopCapture = async () => {
-    stopped ??= capture?.stop() ?? null;
-    return stopped;
-  };
   return {
     /** Rejects when what was seen can't be stored. */
     looking,
@@ -142,11 +156,9 @@ const watch = async (
       await looking;
       await gathering.gather();
     },
-    stopCapture: () => stopCapture().catch(() => null),
     [Symbol.asyncDispose]: async (): Promise<void> => {
       ending.abort();
       await Promise.allSettled([looking, refreshing]);
-      await stopCapture().catch(() => undefined);
       for (const layer of layers) await layer[Symbol.asyncDispose]();
     },
   };

@@ -7,16 +7,15 @@ import type { History, HistoryEvent } from './history.ts';
 import type { Nanos } from './model.ts';
 import { type PhaseName, type Plan, phase } from './plan.ts';
 import { during, until } from './poll.ts';
-import type { Facts, Target } from './targets/target.ts';
+import type { Facts, Target, Traffic } from './targets/target.ts';
 import { type Clock, fromMs, systemClock, toMs } from './time.ts';
 import type { LedgerRecord } from './traffic/ledger.ts';
-import type { TrafficPlan } from './traffic/plan.ts';
 
 export type RunSettings = {
   readonly plan: Plan;
   readonly target: Target;
   readonly facts: Facts;
-  readonly traffic: TrafficPlan;
+  readonly traffic: Traffic;
   readonly history: History;
   readonly onRecord: (record: LedgerRecord) => void;
   /** Aborts: the fault is healed first, then the run ends early. */
@@ -41,11 +40,11 @@ const HANG_MS = 90_000;
  * when the fault could not be undone.
  */
 export const run = async (settings: RunSettings): Promise<boolean> => {
-  const { target, traffic, startAt, signal, onRecord, history } = settings;
+  const { traffic, startAt, signal, onRecord, history } = settings;
   const ending = new AbortController();
   const stopped = AbortSignal.any([signal, ending.signal]);
   const sending = (async () => {
-    for await (const record of target.traffic(traffic, startAt, stopped)) onRecord(record);
+    for await (const record of traffic.run(startAt, stopped)) onRecord(record);
   })();
   sending.catch(() => undefined);
   try {

@@ -4,7 +4,6 @@ import type { FaultSpec } from '../src/faults/fault.ts';
 import { networkPolicy } from '../src/faults/network-policy.ts';
 import { podKill } from '../src/faults/pod-kill.ts';
 import type { HistoryEvent } from '../src/history.ts';
-import { trafficOf } from '../src/plan.ts';
 import { type RunSettings, run } from '../src/run.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
 import { type Answers, type Fake, fakeTarget, jumpingClock } from './helpers/fake-target.ts';
@@ -32,7 +31,7 @@ const drill = ({ fault = cut, unsteady = () => null, guard, disk, ...answers }: 
     plan,
     target: fake.target,
     facts,
-    traffic: trafficOf(plan, 'http://web'),
+    traffic: fake.traffic,
     history: {
       append: async (event) => {
         disk?.(event);

@@ -56,5 +56,6 @@ const send = async (lab: Lab, platform: Platform, { seed, rate }: LabArguments, 
     journeys: platform.journeys,
     seconds: TRAFFIC_SECONDS,
   });
-  for await (const _record of lab.traffic(plan, systemClock.now() + 1000n * MILLISECOND, signal)) void _record;
+  await using traffic = await lab.traffic(plan, signal);
+  for await (const _record of traffic.run(systemClock.now() + 1000n * MILLISECOND, signal)) void _record;
 };

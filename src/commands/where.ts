@@ -10,6 +10,7 @@ import type { Plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
 import { FILES } from '../stored.ts';
 import type { Touch } from '../targets/kubernetes/cluster.ts';
+import type { Images } from '../targets/kubernetes/ground.ts';
 import { openKubernetes } from '../targets/kubernetes/kubernetes.ts';
 import { type Survey, survey, type Via } from '../targets/kubernetes/survey.ts';
 import { NO_RECEIVERS } from '../targets/lab/config.ts';
@@ -65,6 +66,12 @@ const inLab = (argv: WhereArguments, say: Say): Where => {
   };
 };
 
+/** The images that were named, else those of this version. */
+export const imagesOf = ({ image, agentImage }: Pick<ClusterArguments, 'image' | 'agentImage'>): Images => ({
+  firedrill: image ?? `firedrill:${VERSION}`,
+  agent: agentImage ?? `firedrill-agent:${VERSION}`,
+});
+
 /** Things of ours outlive the plan by this long at most, even when nobody heals. */
 const GRACE = 300n * SECOND;
 
@@ -75,7 +82,7 @@ const inCluster = (argv: WhereArguments, say: Say): Where => {
   let touches: Touch[] = [];
   const surveyed = (platform: Platform): Promise<Survey> => {
     const known = surveys.get(platform.name);
-    if (known) return known;
+    if (known !== undefined) return known;
     say('looking at the cluster');
     const { kubeconfig, context, via } = argv;
     const audit = (touch: Touch): void => void touches.push(touch);
@@ -93,10 +100,7 @@ const inCluster = (argv: WhereArguments, say: Say): Where => {
         owner: { runId: plan.runId, expires },
         holder: `${hostname()}:${process.pid} ${plan.scenario}`,
         allow: argv.allow,
-        images: {
-          firedrill: argv.image ?? `firedrill:${VERSION}`,
-          agent: argv.agentImage ?? `firedrill-agent:${VERSION}`,
-        },
+        images: imagesOf(argv),
         workers: argv.workers,
         capture: argv.capture,
         overrideBudgets: argv.overrideBudgets,

@@ -78,6 +78,12 @@ export type Act = {
   readonly ifUnseen?: string;
 };
 
+/** Traffic that is ready to go. Disposing of it ends what is still under way. */
+export type Traffic = AsyncDisposable & {
+  /** Sends it, once; records come as requests end, in no order. */
+  run(startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord>;
+};
+
 export interface Target extends AsyncDisposable {
   readonly endpoints: Endpoints;
   /** Base URL of the entry component as the traffic client, wherever it runs, reaches it. */
@@ -97,8 +103,8 @@ export interface Target extends AsyncDisposable {
   block(act: BlockAct): Promise<Act>;
   /** From a pod of `from` (or, with null, from where users are) to the pods of `to`; `tagged` carries the drill's tag. */
   probe(from: string | null, to: string, tagged: string | null): Promise<Probe>;
-  /** Runs the plan's traffic from where users are; records come as requests end, in no order. */
-  traffic(plan: TrafficPlan, startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord>;
+  /** Makes ready whoever will send the plan's traffic from where users are. */
+  traffic(plan: TrafficPlan, signal: AbortSignal): Promise<Traffic>;
   /** Captures packets into `file` (pcap) until stopped; resolves once the capture is running. Null: it is not to be had. */
   capture(file: string): Promise<Capture | null>;
 }

@@ -1,12 +1,13 @@
 // A target without a platform: it writes down what is asked of it and answers as it is told, and a clock that jumps.
 import type { Nanos } from '../../src/model.ts';
-import type { Pod, Probe, Target } from '../../src/targets/target.ts';
+import type { Pod, Probe, Target, Traffic } from '../../src/targets/target.ts';
 import type { Clock } from '../../src/time.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { facts } from './tiny.ts';
 
 export type Fake = {
   readonly target: Target;
+  readonly traffic: Traffic;
   /** Everything that was done or asked, in order: `signal uid-shop-a SIGKILL`, `probe web shop`. */
   readonly calls: string[];
   /** The pods of this moment; a test moves them. */
@@ -31,8 +32,13 @@ export const fakeTarget = (answers: Answers = {}): Fake => {
     answers.act?.(words);
   };
   const standing = (id: string) => ({ id, undo: async () => did(`undo ${id}`) });
+  const traffic: Traffic = {
+    run: (_startAt, signal) => answers.traffic?.(signal) ?? noTraffic(),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
   const fake: Fake = {
     calls,
+    traffic,
     pods: facts.pods,
     target: {
       endpoints: ENDPOINTS,
@@ -54,7 +60,7 @@ export const fakeTarget = (answers: Answers = {}): Fake => {
         did(`probe ${from ?? 'users'} ${to}${tagged ? ' tagged' : ''}`);
         return { from: from ?? 'users', to, ...(answers.probe?.(from, to, tagged) ?? { outcome: 'answered', ms: 2 }) };
       },
-      traffic: (_plan, _startAt, signal) => answers.traffic?.(signal) ?? noTraffic(),
+      traffic: async () => traffic,
       capture: async (file) => ({ file, stop: async () => ({ captured: 0, droppedByKernel: 0 }) }),
       [Symbol.asyncDispose]: async () => undefined,
     },

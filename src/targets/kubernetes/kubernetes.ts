@@ -1,8 +1,5 @@
 // A cluster as a target: what a survey has found, put to use. Everything that it makes carries the run's labels.
 import { Unreachable } from '../../errors.ts';
-import type { Nanos } from '../../model.ts';
-import type { LedgerRecord } from '../../traffic/ledger.ts';
-import type { TrafficPlan } from '../../traffic/plan.ts';
 import type { Act, Capture, Target } from '../target.ts';
 import { agentsOf } from './agents.ts';
 import { startCapture } from './capture.ts';
@@ -16,7 +13,7 @@ import { mustBeAllowed, type Owner } from './own.ts';
 import { block } from './policies.ts';
 import { probe } from './probes.ts';
 import type { Survey } from './survey.ts';
-import { trafficByWorkers } from './workers.ts';
+import { prepareWorkers } from './workers.ts';
 
 export type KubernetesOptions = {
   readonly owner: Owner;
@@ -77,10 +74,13 @@ export const openKubernetes = async (found: Survey, options: KubernetesOptions):
     delay: (act): Promise<Act> => startDelay(ground, agents, act),
     block: async (act): Promise<Act> => ({ ...(await block(ground, act)), ifUnseen: UNENFORCED }),
     probe: (from, to, tagged) => probe(ground, agents, from, to, tagged),
-    traffic: (plan: TrafficPlan, startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord> =>
+    traffic: async (plan, signal) =>
       options.workers > 0
-        ? trafficByWorkers(ground, options.workers, plan, startAt, signal)
-        : trafficFromHere(plan, startAt, signal),
+        ? prepareWorkers(ground, options.workers, plan, signal)
+        : {
+            run: (startAt, until) => trafficFromHere(plan, startAt, until),
+            [Symbol.asyncDispose]: async () => undefined,
+          },
     capture: async (file): Promise<Capture | null> => (options.capture ? startCapture(ground, agents, file) : null),
     [Symbol.asyncDispose]: async () => {
       await agents[Symbol.asyncDispose]();

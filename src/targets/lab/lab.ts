@@ -178,7 +178,10 @@ const lab = (
     block: async (act) => undoable(await inside.block(act)),
     probe: async (from, to, tag) => inside.probe(from, to, tag),
     clientUrl: `http://${ENTRY_IP}:${platform.components[platform.entry]!.port}`,
-    traffic: (plan, startAt, signal) => traffic(inside, runs, plan, startAt, signal),
+    traffic: async (plan) => ({
+      run: (startAt, signal) => traffic(inside, runs, plan, startAt, signal),
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
     capture: async (file) => {
       const id = await inside.capture(file);
       return { file, stop: async () => inside.stopCapture(id) };

@@ -36,7 +36,7 @@ const serviceOf = (name: string, namespace: string, port: number, target: number
 });
 
 const world = (pods: object[], services: object[]) => ({
-  http: ({ url }: { url: URL }, response: Parameters<typeof json>[0]): void => {
+  http: ({ url }: { url: URL }, response: Parameters<typeof json>[0]) => {
     const [, , , , namespace, what, name] = url.pathname.split('/');
     const all = (what === 'pods' ? pods : services) as { metadata: { name: string; namespace: string } }[];
     const here = all.filter((one) => one.metadata.namespace === namespace);

@@ -11,7 +11,7 @@ const say = (): void => undefined;
 const leases = () => {
   let lease: { metadata: { uid: string }; spec: { renewTime: string } } | null = null;
   let version = 0;
-  const http = ({ method, body }: Request, response: ServerResponse): void => {
+  const http = ({ method, body }: Request, response: ServerResponse) => {
     if (method === 'POST' && lease) return json(response, 409, { kind: 'Status', message: 'already exists' });
     if (method !== 'POST' && !lease) return json(response, 404, { kind: 'Status', message: 'not found' });
     if (method === 'POST' || method === 'PUT') {
