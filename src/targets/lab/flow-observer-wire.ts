@@ -117,14 +117,26 @@ const layer7 = ({ type, latency, code, method, url, protocol, headers }: Observe
   http: { code, method, url, protocol, headers },
 });
 
-const endpoint = (who: Identity | null, { namespace, cluster }: Place): WireEndpoint => {
-  if (!who?.pod) return { identity: WORLD, labels: ['reserved:world'] };
+/** Tens of thousands of flows are kept: those of one pod share its description. */
+const described = new WeakMap<Place, WeakMap<Identity, WireEndpoint>>();
+const world: WireEndpoint = { identity: WORLD, labels: ['reserved:world'] };
+
+const endpoint = (who: Identity | null, place: Place): WireEndpoint => {
+  if (!who?.pod) return world;
+  const known = described.get(place) ?? new WeakMap<Identity, WireEndpoint>();
+  described.set(place, known);
+  const one = known.get(who) ?? describePod(who, place);
+  known.set(who, one);
+  return one;
+};
+
+const describePod = (who: Identity, { namespace, cluster }: Place): WireEndpoint => {
   const workload = who.workload === undefined ? who.service && { name: who.service, kind: 'Deployment' } : who.workload;
   return {
     cluster_name: cluster,
     namespace: who.namespace ?? namespace,
     labels: Object.entries(who.labels).map(([key, value]) => `k8s:${key}=${value}`),
-    pod_name: who.pod,
+    pod_name: who.pod ?? '',
     ...(workload ? { workloads: [workload] } : {}),
   };
 };

@@ -1,5 +1,5 @@
-// A node with two pods, in namespaces of its own: taps it, lets somebody else's rules decide, and prints the flows that were
-// told, a JSON line each. Run by tap.test.ts under unshare; all of it is gone when it ends.
+// A node with two pods, in namespaces of its own: taps it, lets somebody else's rules decide, makes a call, and prints what
+// came of it as JSON. Run by tap.test.ts under unshare; all of it is gone when it ends.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { until } from '../../../../src/poll.ts';
 import { run, start } from '../../../../src/process.ts';
@@ -7,28 +7,46 @@ import { startTap } from '../../../../src/targets/kubernetes/node/tap.ts';
 import type { ObservedFlow } from '../../../../src/targets/lab/flow-observer-wire.ts';
 import { tools } from '../../../../src/tools.ts';
 
+/** Rules of somebody else; who calls and at which address and port; how many flows are waited for. */
+export type Asked = {
+  readonly rules: string;
+  readonly from: 'client' | 'node';
+  readonly to: string;
+  readonly flows: number;
+};
+
 const NODE = '198.18.0.1';
 const PODS = { client: '198.18.1.1', server: '198.18.1.2' } as const;
-const SERVICE = '198.18.9.9';
 const GROUP = 42_451;
-
-/** What is asked for: rules of somebody else, whom the client calls, and how many flows are waited for. */
-type Asked = { readonly rules: string; readonly to: string; readonly from: 'client' | 'node'; readonly flows: number };
+const SERVER = `require('node:http').createServer((_, a) => a.end('ok')).listen(8080, () => console.log('up'))`;
+const caller = (to: string): string => `
+  fetch('http://${to}/orders/7', { signal: AbortSignal.timeout(700), headers: { connection: 'close' } })
+    .then((answer) => answer.text(), (error) => error.cause?.code ?? error.name)
+    .then((said) => { console.log(said); process.exit(0); });`;
 
 const asked = JSON.parse(process.argv[2]!) as Asked;
 const { ip, nft, tcpdump } = await tools(['ip', 'nft', 'tcpdump']);
+const node = (text: string, id: string): [string, ...string[]] => {
+  const program = [process.execPath, '-e', text] as const;
+  return id === 'node' ? [...program] : ['nsenter', `--net=/run/netns/${id}`, '--', ...program];
+};
 const ipBatch = (batch: string, ...options: string[]): Promise<string> =>
   run({ name: 'ip', argv: [ip.path, ...options, '-batch', '-'], env: ip.env }, batch);
-const within = (id: string): [string, ...string[]] => ['nsenter', `--net=/run/netns/${id}`, '--'];
-const rules = (text: string): Promise<string> => run({ name: 'nft', argv: [nft.path, '-f', '-'], env: nft.env }, text);
+const nftRun = (argv: string[], input = ''): Promise<string> =>
+  run({ name: 'nft', argv: [nft.path, ...argv], env: nft.env }, input);
 
-await run({ name: 'mount', argv: ['mount', '-t', 'tmpfs', 'test', '/run'] });
-await mkdir('/run/netns');
-await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
-await ipBatch(
-  `link set lo up\naddr add ${NODE}/32 dev lo\nlink add void type bridge\nlink set void up\nroute add default dev void\n`,
-);
-for (const [id, address] of Object.entries(PODS)) {
+const build = async (): Promise<void> => {
+  await run({ name: 'mount', argv: ['mount', '-t', 'tmpfs', 'test', '/run'] });
+  await mkdir('/run/netns');
+  await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
+  // What is nobody's address goes out into the void.
+  await ipBatch(
+    `link set lo up\naddr add ${NODE}/32 dev lo\nlink add void type bridge\nlink set void up\nroute add default dev void\n`,
+  );
+  for (const [id, address] of Object.entries(PODS)) await attach(id, address);
+};
+
+const attach = async (id: string, address: string): Promise<void> => {
   await ipBatch(
     `netns add ${id}\nlink add v-${id} type veth peer name eth0 netns ${id}\nlink set v-${id} up\nroute add ${address}/32 dev v-${id} src ${NODE}\n`,
   );
@@ -37,43 +55,30 @@ for (const [id, address] of Object.entries(PODS)) {
     '-n',
     id,
   );
-}
-const node = (text: string): [string, ...string[]] => [process.execPath, '-e', text];
-await using server = await start({
-  name: 'server',
-  argv: [
-    ...within('server'),
-    ...node(`require('http').createServer((_, a) => a.end('ok')).listen(8080, () => console.log('up'))`),
-  ],
-});
-await new Promise((resolve) => server.child.stdout!.once('data', resolve));
+};
 
-await rules(asked.rules);
+await build();
+const server = await start({ name: 'server', argv: node(SERVER, 'server') });
+await new Promise((resolve) => server.child.stdout!.once('data', resolve));
+await nftRun(['-f', '-'], asked.rules);
+// One that a killed agent has left.
+await nftRun(
+  ['-f', '-'],
+  `table inet firedrill_node_${GROUP} { set watched4 { type ipv4_addr; }; chain stale { }; }\n`,
+);
 const flows: ObservedFlow[] = [];
 let lost = 0;
-const tap = await startTap({
-  tcpdump,
-  nft,
-  group: GROUP,
-  onFlow: (flow) => flows.push(flow),
-  onLost: (count) => {
-    lost += count;
-  },
-});
+const onLost = (count: number): void => {
+  lost += count;
+};
+const tap = await startTap({ tcpdump, nft, group: GROUP, onFlow: (flow) => flows.push(flow), onLost });
 await tap.watch(Object.values(PODS));
-const call = `fetch('http://${asked.to}/orders/7', { signal: AbortSignal.timeout(700), headers: { connection: 'close' } }).then((a) => a.text(), (e) => String(e.cause ?? e)).then((said) => { console.log(said); process.exit(0); })`;
-const said = await run({
-  name: 'client',
-  argv: [...(asked.from === 'node' ? [] : within('client')), ...node(call)] as never,
-});
-await until('the flows', () => (flows.length >= asked.flows ? true : null), { forMs: 5000, everyMs: 20 }).catch(
+const said = await run({ name: 'call', argv: node(caller(asked.to), asked.from) });
+await until('flows', () => (flows.length >= asked.flows ? true : null), { forMs: 5000, everyMs: 20 }).catch(
   () => undefined,
 );
 await tap[Symbol.asyncDispose]();
-const left = await run({ name: 'nft', argv: [nft.path, 'list', 'tables'], env: nft.env });
-const text = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
-console.log(JSON.stringify({ said: said.trim(), flows, lost, left }, text));
+const left = (await nftRun(['list', 'tables'])).split('\n').filter((line) => line.includes('firedrill'));
+const plain = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+console.log(JSON.stringify({ said: said.trim(), flows, lost, left }, plain));
 await server.stop('SIGKILL');
-
-export type { Asked };
-export { SERVICE };
