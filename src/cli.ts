@@ -142,10 +142,38 @@ const cli = yargs(hideBin(process.argv))
     async (argv) => exit((await import('./commands/heal.ts')).healCommand(argv)),
   )
   .command(
-    'doctor',
-    'say what this machine can do, and how to mend what it can’t',
-    (it) => it,
-    async () => exit((await import('./commands/doctor.ts')).doctorCommand()),
+    'doctor [scenario..]',
+    'say what this machine, or a cluster, can do, and how to mend what it can’t',
+    (it) =>
+      it
+        .positional('scenario', { type: 'string', array: true, describe: 'scenarios that are to run in the cluster' })
+        .options({ ...TARGET, platform: SETTING.platform, ...BACKENDS })
+        .options(IN_CLUSTER)
+        .group(Object.keys(IN_CLUSTER), 'With --target kubernetes:')
+        .example('$0 doctor --target kubernetes', 'permissions, clocks, components, layers: nothing is changed'),
+    async (argv) =>
+      exit((await import('./commands/doctor.ts')).doctorCommand({ ...argv, scenario: argv.scenario ?? [] })),
+  )
+  .command(
+    'rbac [scenario..]',
+    'print the least Roles that drills need in a cluster',
+    (it) =>
+      it
+        .positional('scenario', { type: 'string', array: true, describe: 'scenario files, or names of shipped ones' })
+        .options({
+          platform: SETTING.platform,
+          via: IN_CLUSTER.via,
+          workers: IN_CLUSTER.workers,
+          capture: IN_CLUSTER.capture,
+          cilium: { type: 'boolean', default: false, describe: 'the cluster has Cilium: its own policies are used' },
+          account: {
+            type: 'string',
+            default: 'firedrill/firedrill',
+            describe: 'NAMESPACE/NAME of the service account that drills',
+          },
+        })
+        .example('$0 rbac killed-order-service | kubectl apply -f -', 'what this one drill may do, and no more'),
+    async (argv) => exit((await import('./commands/rbac.ts')).rbacCommand({ ...argv, scenario: argv.scenario ?? [] })),
   )
   .command(
     'list',

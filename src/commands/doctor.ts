@@ -1,8 +1,9 @@
-// `firedrill doctor`: what this machine can do, and for what it can't, which setting to change.
-import { oneLine } from '../errors.ts';
+// `firedrill doctor`: what this machine, or a cluster, can do, and for what it can't, which setting to change.
+import { type Said, said } from '../targets/kubernetes/check.ts';
 import { LAB_TOOLS } from '../targets/lab/config.ts';
 import { mayUnshare } from '../targets/lab/namespaces.ts';
 import { tool } from '../tools.ts';
+import { type ClusterDoctorArguments, examine } from './doctor-cluster.ts';
 
 type Check = { readonly name: string; look(): Promise<string> };
 
@@ -40,18 +41,23 @@ const checks: readonly Check[] = [
   })),
 ];
 
-export const doctorCommand = async (): Promise<number> => {
+export type DoctorArguments = ClusterDoctorArguments & { readonly target: 'lab' | 'kubernetes' };
+
+/** A line for each thing looked at. Resolves with 0, or with 2 when there is something to mend. */
+export const doctorCommand = async (argv: DoctorArguments): Promise<number> => {
   let bad = 0;
-  for (const { name, look } of checks) {
-    const line = await look().then(
-      (says) => `ok    ${name.padEnd(13)} ${says}`,
-      (error: unknown) => {
-        bad += 1;
-        return `BAD   ${name.padEnd(13)} ${oneLine(error)}`;
-      },
-    );
-    process.stdout.write(`${line}\n`);
-  }
-  process.stdout.write(bad === 0 ? 'this machine can run every drill in the lab\n' : `${bad} to mend\n`);
+  const tell = ({ is, name, says }: Said): void => {
+    if (is === 'bad') bad += 1;
+    process.stdout.write(`${MARK[is].padEnd(5)} ${name.padEnd(17)} ${says}\n`);
+  };
+  if (argv.target === 'kubernetes') await examine(argv, tell);
+  else for (const { name, look } of checks) tell(await said(name, look));
+  process.stdout.write(bad === 0 ? `${FINE[argv.target]}\n` : `${bad} to mend\n`);
   return bad === 0 ? 0 : 2;
 };
+
+const MARK = { ok: 'ok', bad: 'BAD', unknown: '?' } as const;
+const FINE = {
+  lab: 'this machine can run every drill in the lab',
+  kubernetes: 'these drills can run in this cluster',
+} as const;

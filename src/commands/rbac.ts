@@ -1,8 +1,8 @@
 // `firedrill rbac`: the least Roles that some scenarios need in a cluster, as YAML on standard output; nothing is asked of one.
 import { Usage } from '../errors.ts';
-import type { FaultSpec } from '../faults/fault.ts';
 import { loadPlatform, loadScenarios } from '../load.ts';
 import type { Platform } from '../platform.ts';
+import type { Scenario } from '../scenario.ts';
 import { mapping } from '../targets/kubernetes/mapping.ts';
 import { type Permission, permissions, type Wanted } from '../targets/kubernetes/rbac.ts';
 import { type Account, manifest } from '../targets/kubernetes/roles.ts';
@@ -23,25 +23,29 @@ export type RbacArguments = {
 export const rbacCommand = async (argv: RbacArguments): Promise<number> => {
   const account = accountOf(argv.account);
   const drills = await drillsOf(argv.scenario, argv.platform);
-  const needed = drills.flatMap(({ platform, faults }) => neededFor(platform, faults, argv));
+  const needed = drills.flatMap((one) => neededFor(one, argv));
   process.stdout.write(`${header(argv, account)}${manifest(unique(needed), account)}`);
   return 0;
 };
 
-export type Drills = { readonly platform: Platform; readonly faults: readonly FaultSpec[] };
+export type Drills = { readonly platform: Platform; readonly scenarios: readonly Scenario[] };
 
-/** The scenarios' faults, platform by platform. */
+/** The scenarios that the words mean, platform by platform. */
 export const drillsOf = async (words: readonly string[], platform: string | undefined): Promise<readonly Drills[]> => {
-  const faults = new Map<string, FaultSpec[]>();
+  const drills = new Map<string, Scenario[]>();
   for (const { scenario } of await loadScenarios(words)) {
     const name = platform ?? scenario.platform;
-    faults.set(name, [...(faults.get(name) ?? []), scenario.fault]);
+    drills.set(name, [...(drills.get(name) ?? []), scenario]);
   }
-  return Promise.all([...faults].map(async ([name, found]) => ({ platform: await loadPlatform(name), faults: found })));
+  return Promise.all([...drills].map(async ([name, scenarios]) => ({ platform: await loadPlatform(name), scenarios })));
 };
 
-export const neededFor = (platform: Platform, faults: readonly FaultSpec[], wanted: Wanted): readonly Permission[] =>
-  permissions(faults, mapping(platform), wanted);
+export const neededFor = ({ platform, scenarios }: Drills, wanted: Wanted): readonly Permission[] =>
+  permissions(
+    scenarios.map(({ fault }) => fault),
+    mapping(platform),
+    wanted,
+  );
 
 /** Two platforms may share a namespace. */
 const unique = (all: readonly Permission[]): readonly Permission[] => [

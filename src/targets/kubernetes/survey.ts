@@ -84,7 +84,7 @@ export const survey = async (options: SurveyOptions): Promise<Survey> => {
   }
 };
 
-const reachable = async (cluster: Cluster, at: ServiceAt, via: Via): Promise<Forward> => {
+export const reachable = async (cluster: Cluster, at: ServiceAt, via: Via): Promise<Forward> => {
   if (via === 'direct')
     return { host: `${at.service}.${at.namespace}`, port: at.port, [Symbol.asyncDispose]: async () => undefined };
   if (via === 'service-proxy') return cluster.serviceProxy(at);
