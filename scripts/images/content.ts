@@ -65,7 +65,7 @@ const agent = async (): Promise<Content> => ({
 /** A backend for clusters that can't pull it: the program that a variable names or, where firedrill has one itself, that. */
 const given = async (name: string, otherwise?: () => Promise<string>): Promise<string> => {
   const variable = `FIREDRILL_${name.toUpperCase()}`;
-  const path = process.env[variable] ?? (await otherwise?.());
+  const path = process.env[variable] || (await otherwise?.());
   if (!path) throw new Usage(`image ${name}: set ${variable} to the program to put into it`);
   if (!existsSync(path)) throw new Usage(`image ${name}: ${variable} names ${path}, which is not there`);
   return path;
@@ -73,9 +73,15 @@ const given = async (name: string, otherwise?: () => Promise<string>): Promise<s
 
 const backend = async (name: string): Promise<Content> => ({ files: await file(name, await given(name)) });
 
-const prometheus = async (): Promise<Content> => ({
-  files: await file('prometheus', await given('prometheus', async () => (await tool('prometheus')).path)),
-});
+/** Debian's is built without Kubernetes' discovery, which the manifests rely on; Go keeps the names of its packages. */
+const prometheus = async (): Promise<Content> => {
+  const path = await given('prometheus', async () => (await tool('prometheus')).path);
+  if (!(await readFile(path)).includes('prometheus/discovery/kubernetes'))
+    throw new Usage(
+      `image prometheus: ${path} is built without Kubernetes discovery; set FIREDRILL_PROMETHEUS to one that has it, such as upstream's release`,
+    );
+  return { files: await file('prometheus', path) };
+};
 
 /** Debian's Alertmanager reads its templates from /usr/share, and is started by a script of ours that lies beside it. */
 const alertmanager = async (): Promise<Content> => {
@@ -84,12 +90,12 @@ const alertmanager = async (): Promise<Content> => {
     const debian = join(dirname(found), 'prometheus-alertmanager');
     return existsSync(debian) ? debian : found;
   });
-  const templates = join(dirname(path), '../share/prometheus');
+  const templates = join(dirname(path), '../share/prometheus/alertmanager');
   const isDebian = basename(path) === 'prometheus-alertmanager' && existsSync(templates);
   return {
     files: await file('alertmanager', path),
     ...(isDebian
-      ? { make: (root) => cp(templates, join(root, 'usr/share/prometheus'), { recursive: true, dereference: true }) }
+      ? { make: (root) => cp(templates, join(root, 'usr/share/prometheus/alertmanager'), { recursive: true }) }
       : {}),
   };
 };
