@@ -1,29 +1,30 @@
 // Traffic as a worker program tells it: one line for every ledger record as it ends, a summary as the last.
-import { createWriteStream } from 'node:fs';
+import type { Writable } from 'node:stream';
 import type { Nanos } from '../model.ts';
 import { type Clock, systemClock } from '../time.ts';
 import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
-import { withoutOverdue } from './overdue.ts';
 import type { TrafficPlan } from './plan.ts';
 import { type ClientSummary, tally } from './summary.ts';
 
-/** The last line. `records` is how many lines there were before it; `latency` is the histogram of `done.latencyMs`. */
+/** The last line. `records` is how many records there were before it; `latency` is the histogram of `done.latencyMs`. */
 export type Done = { readonly done: ClientSummary; readonly records: number; readonly latency: string };
 
-/**
- * Sends the plan and writes its ledger to standard output; resolves when all is written. When nobody reads any more, the
- * traffic ends. What is overdue from the first is sent late or, when it is 'left', not at all.
- */
-export const tellTraffic = async (
-  plan: TrafficPlan,
-  startAt: Nanos,
-  ending: AbortController,
-  overdueIs: 'sent' | 'left' = 'sent',
-  clock: Clock = systemClock,
-): Promise<void> => {
-  // process.stdout blocks on a full pipe; a reader who is slow must not make the traffic late.
-  const output = createWriteStream('', { fd: 1, autoClose: false }).on('error', () => ending.abort());
+export type Telling = {
+  readonly plan: TrafficPlan;
+  readonly startAt: Nanos;
+  /** Takes the lines; when it fails, the traffic ends. */
+  readonly output: Writable;
+  readonly ending: AbortController;
+  readonly clock?: Clock;
+  /** Records of requests that are of the plan but not to be sent any more. */
+  readonly unsent?: readonly LedgerRecord[];
+};
+
+/** Sends the plan, but for what is `unsent`, and writes its ledger; resolves when all is written. */
+export const tellTraffic = async (telling: Telling): Promise<void> => {
+  const { plan, startAt, output, ending, clock = systemClock, unsent = [] } = telling;
+  output.on('error', () => ending.abort());
   const all = tally(plan);
   let records = 0;
   const record = (one: LedgerRecord): void => {
@@ -31,8 +32,8 @@ export const tellTraffic = async (
     records += 1;
     output.write(`${toLine(one)}\n`);
   };
-  const { rest, overdue } = withoutOverdue(plan, startAt, overdueIs === 'left' ? clock.now() : startAt);
-  for (const one of overdue) record(one);
+  for (const one of unsent) record(one);
+  const rest = { ...plan, requests: plan.requests.slice(unsent.length) };
   const loopDelay = await sendTraffic(rest, startAt, { record, signal: ending.signal, clock });
   const last: Done = { done: all.summary(loopDelay), records, latency: all.latency() };
   await new Promise<void>((resolve) => {

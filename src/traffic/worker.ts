@@ -1,6 +1,7 @@
 // The traffic client as a program of its own, so that it runs where users are and no other work delays it.
 // In: one line {"plan", "startAt"}, the start in nanoseconds as a string; the end of the input ends the traffic.
 // Out: one line for every ledger record, and {"done": summary} as the last. Exit codes: 0, or 64 for bad input.
+import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { oneLine, Usage } from '../errors.ts';
 import type { Nanos } from '../model.ts';
@@ -27,7 +28,9 @@ const main = async (): Promise<void> => {
   const input = createInterface({ input: process.stdin }).once('close', stop);
   const lines = input[Symbol.asyncIterator]();
   const { plan, startAt } = job((await lines.next()).value);
-  await tellTraffic(plan, startAt, ending);
+  // process.stdout blocks on a full pipe; a reader who is slow must not make the traffic late.
+  const output = createWriteStream('', { fd: 1, autoClose: false });
+  await tellTraffic({ plan, startAt, output, ending });
   input.close();
   process.stdin.destroy();
 };

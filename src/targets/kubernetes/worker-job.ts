@@ -11,8 +11,8 @@ export const INDEX = 'batch.kubernetes.io/job-completion-index';
 /** Where the images of firedrill have the worker program. */
 export const PROGRAM = ['/usr/local/bin/node', '/app/dist/src/traffic/worker-pod.js'] as const;
 const INPUT = { folder: '/etc/firedrill', file: 'input.json' } as const;
-const START_FOLDER = '/run/firedrill';
-export const START = `${START_FOLDER}/start.json`;
+/** Where a worker has its files. */
+export const FOLDER = '/run/firedrill';
 
 /** The images' own user; said again, since not every way to import an image keeps it. */
 const NOBODY = 65532;
@@ -21,7 +21,7 @@ const NOBODY = 65532;
 export const PATIENCE_S = 600;
 /** From the last request's timeout to the last line of a ledger. */
 export const GRACE_S = 60;
-/** Time to write the ledger's end after SIGTERM: requests under way get a second. */
+/** Time for the ledger's end after SIGTERM: requests under way get a second, and all of it is to be read. */
 const TERMINATION_S = 5;
 const KEPT_S = 600;
 
@@ -66,8 +66,9 @@ const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
       name: CONTAINER,
       image,
       imagePullPolicy: 'IfNotPresent',
-      command: [...PROGRAM, 'work', `${INPUT.folder}/${INPUT.file}`, String(n), START],
-      // No limit of CPU: to be throttled is to be late. A plan of the most requests that there can be needs 0.7 GiB.
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      command: [...PROGRAM, 'work', `${INPUT.folder}/${INPUT.file}`, String(n), FOLDER],
+      // No limit of CPU: to be throttled is to be late. A plan of the most requests that there can be takes 0.5 GiB.
       resources: { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '1Gi' } },
       securityContext: {
         allowPrivilegeEscalation: false,
@@ -76,13 +77,13 @@ const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
       },
       volumeMounts: [
         { name: 'input', mountPath: INPUT.folder, readOnly: true },
-        { name: 'start', mountPath: START_FOLDER },
+        { name: 'own', mountPath: FOLDER },
       ],
     },
   ],
   volumes: [
     { name: 'input', configMap: { name: jobName(owner) } },
-    { name: 'start', emptyDir: { sizeLimit: '1Mi' } },
+    { name: 'own', emptyDir: { sizeLimit: '1Gi' } },
   ],
 });
 

@@ -1,5 +1,4 @@
 // The ledgers of several workers made one, and what is missing from it. Pure.
-import { oneLine } from '../../errors.ts';
 import { fromLine, type LedgerRecord } from '../../traffic/ledger.ts';
 import { type ClientSummary, mergedLatency, type Quantiles } from '../../traffic/summary.ts';
 import type { Done } from '../../traffic/tell.ts';
@@ -8,13 +7,11 @@ import type { Hello } from '../../traffic/worker-pod.ts';
 /** What one worker has told so far. */
 export type Told = {
   readonly worker: number;
-  readonly hello: Hello | null;
+  readonly hello: Hello['hello'] | null;
   /** Records that came, each counted once. */
   readonly records: number;
   readonly aborted: number;
   readonly done: Done | null;
-  /** The last line that was none of its own: most often an error. */
-  readonly lastWords: string;
 };
 
 export type WorkersSummary = {
@@ -26,12 +23,12 @@ export type WorkersSummary = {
 };
 
 export type Ledger = {
-  /** The record that a worker's line holds if it is new and the worker's own; null for every other line. */
+  /** The record that a line holds, if it is new and the worker's own, else null. Throws when the line is none of a ledger's. */
   take(line: string): LedgerRecord | null;
   told(): Told;
 };
 
-type Line = { readonly hello: Hello } | Done | LedgerRecord;
+type Line = Hello | Done | LedgerRecord;
 
 const parsed = (line: string): Line => {
   const value = JSON.parse(line) as Line;
@@ -41,7 +38,7 @@ const parsed = (line: string): Line => {
 /** The ledger of worker `worker` of `of`, whose requests are those whose number leaves `worker` when divided by `of`. */
 export const ledger = (worker: number, of: number): Ledger => {
   const seen = new Set<number>();
-  let told: Told = { worker, hello: null, records: 0, aborted: 0, done: null, lastWords: '' };
+  let told: Told = { worker, hello: null, records: 0, aborted: 0, done: null };
   const add = (record: LedgerRecord): LedgerRecord | null => {
     if (record.n % of !== worker || seen.has(record.n)) return null;
     seen.add(record.n);
@@ -49,26 +46,28 @@ export const ledger = (worker: number, of: number): Ledger => {
     return record;
   };
   const take = (line: string): LedgerRecord | null => {
-    try {
-      const value = parsed(line);
-      if ('n' in value) return add(value);
-      told = 'hello' in value ? { ...told, hello: value.hello } : { ...told, done: value };
-    } catch {
-      told = { ...told, lastWords: oneLine(line).slice(0, 300) };
-    }
+    const value = parsed(line);
+    if ('n' in value) return add(value);
+    told = 'hello' in value ? { ...told, hello: value.hello } : { ...told, done: value };
     return null;
   };
   return { take, told: () => told };
 };
 
-/** What is wrong with a worker's ledger, or null: every planned request has a record and none was given up. */
-export const lack = ({ worker, hello, records, aborted, done }: Told, end: string): string | null => {
+/**
+ * What a worker's ledger lacks, or null: every planned request has a record, and none was given up unless all were
+ * `stopped`. `end` says how the worker ended.
+ */
+export const lack = (told: Told, end: string, stopped: boolean): string | null => {
+  const { worker, hello, records, aborted, done } = told;
   const planned = hello?.planned ?? 0;
   const missing = planned - records;
-  const written = done ? `, of which its log has lost ${done.records - records}` : '';
-  if (missing > 0) return `worker ${worker}: ${missing} of its ${planned} requests have no record${written} (${end})`;
-  if (aborted > 0) return `worker ${worker}: ${aborted} of its ${planned} requests were given up (${end})`;
-  return done ? null : `worker ${worker}: its summary is missing (${end})`;
+  if (missing > 0) return `worker ${worker}: ${missing} of its ${planned} requests have no record (${end})`;
+  if (aborted > 0 && !stopped) return `worker ${worker}: ${aborted} of its ${planned} requests were given up (${end})`;
+  if (!done) return `worker ${worker}: its summary is missing (${end})`;
+  return done.records === records
+    ? null
+    : `worker ${worker}: it counts ${done.records} records, not ${records} (${end})`;
 };
 
 export const summaryOf = (all: readonly Told[]): WorkersSummary => ({

@@ -112,15 +112,17 @@ async function* run(
   const bounds = [hangUpAt(crew, deadline, over.signal), stopOn(cluster, crew, signal, over.signal)];
   try {
     yield* records;
-    const lacks = (await ended).filter((one) => one !== null);
-    if (lacks.length > 0) throw new Unreachable(`traffic is incomplete: ${lacks.join('; ')}`);
+    const ends = await ended;
+    const lacks = await Promise.all(crew.map((one, i) => lackOf(cluster, one, ends[i]!, signal.aborted)));
+    if (lacks.some((one) => one))
+      throw new Unreachable(`traffic is incomplete: ${lacks.filter((one) => one).join('; ')}`);
   } finally {
     over.abort();
     await Promise.all(bounds);
   }
 }
 
-/** One worker from its start to its end: what its ledger lacks, or null. */
+/** One worker from its start to its end, which it resolves with; null: it has told everything. */
 const working = async (
   cluster: Cluster,
   worker: Worker,
@@ -131,10 +133,15 @@ const working = async (
   await tellStart(worker, cluster, startAt).catch((error: unknown) =>
     worker.hangUp(`could not be told the start: ${oneLine(error)}`),
   );
-  const why = await worker.ended;
-  if (lack(worker.told(), '') === null) return null;
-  return lack(worker.told(), why ?? (await fateOf(cluster, worker.at)));
+  return worker.ended;
 };
+
+const lackOf = async (
+  cluster: Cluster,
+  { told, at }: Worker,
+  end: string | null,
+  stopped: boolean,
+): Promise<string | null> => lack(told(), '', stopped) && lack(told(), end ?? (await fateOf(cluster, at)), stopped);
 
 const hangUpAt = async (crew: readonly Worker[], deadline: Nanos, over: AbortSignal): Promise<void> => {
   await systemClock.sleepUntil(deadline, over).catch(() => undefined);
