@@ -15,6 +15,8 @@ const unanswered = 'http_client_requests_total{status=~"error|timeout"}';
 export default platform({
   name: 'trading',
   entry: 'api-gateway',
+  // As deploy/ has it.
+  kubernetes: { observability: ['observability'] },
   components: {
     'api-gateway': {
       pods: 2,
