@@ -43,7 +43,7 @@ const role = (namespace: string, account: Account, permissions: readonly Permiss
   'rules:',
   ...permissions.flatMap(({ apiGroup, resource, verbs, names, why }) => [
     `  # ${why}`,
-    `  - apiGroups: ['${apiGroup}']`,
+    `  - apiGroups: ["${apiGroup}"]`,
     `    resources: [${resource}]`,
     ...(names ? [`    resourceNames: [${names.join(', ')}]`] : []),
     `    verbs: [${verbs.join(', ')}]`,
