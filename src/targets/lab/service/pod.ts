@@ -1,7 +1,7 @@
 // One pod, put together: server, calls, ticks and telemetry, from its start to its orderly end.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import type { EndpointProfile } from '../../../platform.ts';
 import { after } from '../../../time.ts';
 import { random } from '../../../traffic/random.ts';
@@ -25,9 +25,9 @@ export type RunningPod = {
 const DRAIN_MS = 1000;
 /**
  * Behind a Service's address a connection is to one pod for as long as it lives, and kept ones would live as long as there
- * is traffic: a pod that is new, or back, gets its share of the calls within this time.
+ * is traffic. At a low rate there is one connection: every pod is to have its share in a window of half a minute.
  */
-const SERVICE_CONNECTION_MS = 10_000;
+const SERVICE_CONNECTION_MS = 2000;
 
 /** Starts a pod; resolves once it listens. `write` takes its log lines, each with its line break. */
 export const startPod = async (
@@ -59,7 +59,7 @@ export const startPod = async (
   server.listen(config.port, config.ip ?? undefined);
   await once(server, 'listening');
   const bound = server.address() as AddressInfo;
-  log('INFO', 'listening', null, { address: `${bound.address}:${bound.port}` });
+  log('INFO', 'listening', null, { address: written(bound) });
   startTicks(config, { behave: play, tracing, log, draw, signal: ending.signal });
   return {
     port: bound.port,
@@ -83,6 +83,10 @@ const reach = (
   const transport = openTransport();
   return { transport, endpoints: watchEndpoints(discovery, ending, transport.leave) };
 };
+
+/** https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2 */
+const written = ({ address, port }: AddressInfo): string =>
+  isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 
 const drained = async (server: Server): Promise<void> => {
   const cancel = after(DRAIN_MS, () => server.closeAllConnections());
