@@ -64,7 +64,6 @@ const BLOCK = [
   rule('networking.k8s.io', 'networkpolicies', POLICY_VERBS, 'cuts an edge or a component off; others are only read'),
 ];
 const BLOCK_CILIUM = [
-  rule('networking.k8s.io', 'networkpolicies', ['list'], 'heal: a policy that was left before Cilium came'),
   rule('cilium.io', 'ciliumnetworkpolicies', POLICY_VERBS, 'cuts an edge or a component off; others are only read'),
 ];
 const AGENT = [
@@ -73,17 +72,17 @@ const AGENT = [
   rule('', 'pods/exec', CONNECT, 'runs a probe or tcpdump in it, and ends a delay'),
 ];
 const WORK = [
-  rule('batch', 'jobs', ['create', 'get', 'list', 'delete'], 'the Job of the traffic workers'),
-  rule('', 'configmaps', ['create'], 'the plan that the workers follow; it goes with the Job'),
+  rule('batch', 'jobs', ['create', 'list', 'delete'], 'the Job of the traffic workers'),
+  rule('', 'configmaps', ['create', 'get'], 'the plan that the workers follow; it goes with the Job'),
   rule('', 'pods', ['get'], 'how a worker fares'),
-  rule('', 'pods/exec', CONNECT, 'tells a worker when to start, by its own clock'),
-  rule('', 'pods/log', ['get'], "the workers' ledgers"),
+  rule('', 'pods/exec', CONNECT, 'tells a worker when to start, by its own clock, and reads its ledger'),
 ];
 /** What `firedrill heal` looks for, whatever was drilled; a run does without. */
 const HEAL = [
   rule('networking.k8s.io', 'networkpolicies', ['list'], 'heal: a policy that was left'),
   rule('batch', 'jobs', ['list'], 'heal: workers that were left'),
 ];
+const HEAL_CILIUM = [...HEAL, rule('cilium.io', 'ciliumnetworkpolicies', ['list'], 'heal: a policy that was left')];
 
 /** Ways to a Service, and what each asks for beyond the Service's name. */
 const REACH: { readonly [V in Via]: (methods: readonly string[]) => readonly Rule[] } = {
@@ -101,7 +100,7 @@ const USE = ['get', 'create', 'update', 'patch', 'delete'];
 
 /** Everything that drills with these faults need, namespace by namespace; each verb on a resource is there once. */
 export const permissions = (faults: readonly FaultSpec[], mapping: Mapping, wanted: Wanted): readonly Permission[] => {
-  const { workers, capture, via } = wanted;
+  const { workers, capture, cilium, via } = wanted;
   const entry = namespaceOf(mapping, mapping.entry);
   const probed = faults.some(({ kind }) => kind === 'latency' || kind === 'networkPolicy');
   return once([
@@ -111,7 +110,7 @@ export const permissions = (faults: readonly FaultSpec[], mapping: Mapping, want
     ...(workers > 0 ? grant([entry], WORK) : []),
     ...(mapping.entryUrl === null ? grant([entry], REACH[via](USE)) : []),
     ...forObservers(faults, mapping, wanted),
-    ...grant(mapping.namespaces, HEAL),
+    ...grant(mapping.namespaces, cilium ? HEAL_CILIUM : HEAL),
   ]);
 };
 

@@ -63,9 +63,9 @@ describe('permissions', () => {
     expect(cutting).toContain('depot: patch pods/ephemeralcontainers');
   });
 
-  test('workers bring jobs, their plan and their logs, where the entry is', () => {
+  test('workers bring jobs, their plan and a way to talk with them, where the entry is', () => {
     const added = words(permissions([none()], shop(), { ...HERE, workers: 3 }));
-    for (const one of ['create jobs', 'delete jobs', 'create configmaps', 'get pods/log'])
+    for (const one of ['create jobs', 'delete jobs', 'create configmaps', 'create pods/exec'])
       expect(added).toContain(`shop: ${one}`);
   });
 
