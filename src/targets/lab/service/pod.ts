@@ -25,9 +25,9 @@ export type RunningPod = {
 const DRAIN_MS = 1000;
 /**
  * Behind a Service's address a connection is to one pod for as long as it lives, and kept ones would live as long as there
- * is traffic. At a low rate there is one connection: every pod is to have its share in a window of half a minute.
+ * is traffic. At a low rate there is one connection: every pod is to have its share in a window of 15 s.
  */
-const SERVICE_CONNECTION_MS = 2000;
+const SERVICE_CONNECTION_MS = 1000;
 
 /** Starts a pod; resolves once it listens. `write` takes its log lines, each with its line break. */
 export const startPod = async (
