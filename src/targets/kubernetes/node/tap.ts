@@ -21,7 +21,7 @@ export type TapOptions = {
   /** An NFLOG group (0 to 65535) that nobody else on this node uses. */
   readonly group: number;
   readonly onFlow: (flow: ObservedFlow) => void;
-  /** Told of flows that could not be told, or not what became of them. */
+  /** Told of packets that were not seen, or of which nobody can tell what became: at least so many. */
   readonly onLost: (count: number) => void;
 };
 
