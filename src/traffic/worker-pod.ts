@@ -40,7 +40,7 @@ const work = async (inputFile: string, of: number, folder: string): Promise<void
   let end = ending;
   process.on('SIGTERM', () => end.abort()).on('SIGINT', () => end.abort());
   const worker = count(process.env.JOB_COMPLETION_INDEX, 'JOB_COMPLETION_INDEX');
-  const whole = trafficPlan(await read(inputFile));
+  const whole = await planIn(inputFile);
   if (worker >= of) throw new Usage(`there is no worker ${worker} of ${of}`);
   const plan = shard(whole, worker, of);
   const hello: Hello = { hello: { worker, planned: plan.requests.length, fingerprint: fingerprint(whole) } };
@@ -67,9 +67,9 @@ const behind = (ahead: Nanos): Clock => ({
   sleepUntil: (at, signal) => systemClock.sleepUntil(at + ahead, signal),
 });
 
-const read = async (file: string): Promise<PlanInput> => {
+const planIn = async (file: string): Promise<TrafficPlan> => {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as PlanInput;
+    return trafficPlan(JSON.parse(await readFile(file, 'utf8')) as PlanInput);
   } catch (error) {
     throw new Usage(`${file} holds no traffic plan's input: ${oneLine(error)}`);
   }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Usage } from '../../src/errors.ts';
 import type { Platform } from '../../src/platform.ts';
 import { identity } from '../../src/traffic/identity.ts';
-import { type PlanInput, peak, shard, trafficPlan } from '../../src/traffic/plan.ts';
+import { fingerprint, type PlanInput, peak, shard, trafficPlan } from '../../src/traffic/plan.ts';
 
 const journeys: Platform['journeys'] = {
   buy: [
@@ -27,6 +27,32 @@ describe('a traffic plan', () => {
   test('is the same for the same seed and another for another', () => {
     expect(trafficPlan(input())).toEqual(trafficPlan(input()));
     expect(trafficPlan(input({ seed: 8 })).requests).not.toEqual(trafficPlan(input()).requests);
+  });
+
+  test('made again elsewhere, from its input as JSON, is the same byte for byte', () => {
+    const process = fc.constantFrom('poisson' as const, 'constant' as const, { rampTo: 3 });
+    const weights = fc.constantFrom(undefined, { look: 1 }, { buy: 0.3, look: 2.7 });
+    fc.assert(
+      fc.property(
+        fc.maxSafeNat(),
+        fc.double({ min: 0.1, max: 40, noNaN: true }),
+        process,
+        weights,
+        (seed, rate, arrivals, journeys) => {
+          const plan = trafficPlan(input({ seed, load: { rate, arrivals, users: 9, timeoutMs: 1500, journeys } }));
+          const again = trafficPlan(JSON.parse(JSON.stringify(plan.input)) as PlanInput);
+          expect(JSON.stringify(again)).toBe(JSON.stringify(plan));
+          expect(fingerprint(again)).toBe(fingerprint(plan));
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  test('has another fingerprint when anything that is sent, or when, is another', () => {
+    const one = fingerprint(trafficPlan(input()));
+    const others = [{ seed: 8 }, { runId: 'run-2' }, { url: 'http://127.0.0.1:8081' }, { seconds: 29 }];
+    for (const other of others) expect(fingerprint(trafficPlan(input(other)))).not.toBe(one);
   });
 
   test('is ordered by time, numbered in that order, and ends in time, whatever the load', () => {

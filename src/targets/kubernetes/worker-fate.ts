@@ -20,7 +20,8 @@ const oneLine = (...parts: (string | undefined)[]): string =>
   parts
     .filter((part) => part)
     .join(': ')
-    .replace(/\s+/g, ' ');
+    .replace(/\s+/g, ' ')
+    .trim();
 
 /** Where a pod is on its way up: it runs, it still may, or why it never will. */
 export type Rise = 'running' | { readonly waits: string } | { readonly hopeless: string };
