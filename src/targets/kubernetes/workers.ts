@@ -61,7 +61,9 @@ export const prepareWorkers = async (
     return workers(cluster, job, crew, plan.input);
   } catch (error) {
     failed.abort();
-    await removeJob(cluster, job);
+    await removeJob(cluster, job).catch((left: unknown) => {
+      throw new Unreachable(`${oneLine(error)}; and its Job is left: ${oneLine(left)}`);
+    });
     throw error;
   }
 };
