@@ -42,9 +42,6 @@ export type Listeners = {
 
 export type Opened = Target & { readonly webhook: string | null };
 
-/** Time for the client to connect before traffic starts. */
-const LEAD_MS = 1500;
-
 const REFRESH = { forMs: 24 * 3_600_000, everyMs: 1000 };
 const noted = (): void => undefined;
 
@@ -71,7 +68,7 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   // Whoever sends and whoever captures must be up before there is a start: in a cluster that takes its time.
   await using capture = await captured(target, join(folder, FILES.capture));
   await using traffic = await target.traffic(trafficOf(plotted, target.clientUrl), signal);
-  const startAt = systemClock.now() + fromMs(LEAD_MS);
+  const startAt = systemClock.now() + fromMs(traffic.leadMs);
   await using watching = await watch(settings, plotted, facts, target, capture, startAt);
   watching.looking.catch((error: unknown) => unstored.abort(error));
   const stopped = AbortSignal.any([signal, unstored.signal]);

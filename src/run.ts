@@ -53,9 +53,9 @@ export const run = async (settings: RunSettings): Promise<boolean> => {
     signal.throwIfAborted();
     return whole;
   } catch (error) {
-    if (error instanceof StillBroken) throw error;
-    if (!signal.aborted) throw error;
-    await history.append({ type: 'aborted', why: oneLine(signal.reason) });
+    // A run whose client or platform was lost is stored and judged as that; what is neither is our bug.
+    if (error instanceof StillBroken || !(signal.aborted || error instanceof Unreachable)) throw error;
+    await history.append({ type: 'aborted', why: oneLine(signal.aborted ? signal.reason : error) });
     return false;
   } finally {
     ending.abort();

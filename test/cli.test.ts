@@ -248,9 +248,19 @@ describe('without touching anything', () => {
   });
 
   test.each(
-    [[], ['run'], ['plan'], ['judge'], ['report'], ['heal'], ['doctor'], ['list'], ['lab'], ['lab', 'up']].map(
-      (argv) => [argv],
-    ),
+    [
+      [],
+      ['run'],
+      ['plan'],
+      ['judge'],
+      ['report'],
+      ['heal'],
+      ['doctor'],
+      ['rbac'],
+      ['list'],
+      ['lab'],
+      ['lab', 'up'],
+    ].map((argv) => [argv]),
   )('%j --help tells how it is used', async (argv) => {
     const { code, out, err } = await tool([...argv, '--help']);
     expect({ code, err }).toEqual({ code: 0, err: '' });

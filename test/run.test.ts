@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { StillBroken } from '../src/errors.ts';
+import { StillBroken, Unreachable } from '../src/errors.ts';
 import type { FaultSpec } from '../src/faults/fault.ts';
 import { networkPolicy } from '../src/faults/network-policy.ts';
 import { podKill } from '../src/faults/pod-kill.ts';
@@ -324,7 +324,19 @@ describe('the abort condition', () => {
   });
 });
 
-test('a client that dies is the run’s failure, after the fault was healed', async () => {
+test('a client that is lost ends the run early, after the fault was healed, and the history says why', async () => {
+  const { settings, fake, events } = blocking({
+    // biome-ignore lint/correctness/useYield: it is lost before its first record.
+    traffic: async function* () {
+      throw new Unreachable('worker 1: 12 of its 40 requests have no record');
+    },
+  });
+  expect(await run(settings)).toBe(false);
+  expect(fake.calls).toContain('undo block');
+  expect(events).toContainEqual({ type: 'aborted', why: 'worker 1: 12 of its 40 requests have no record' });
+});
+
+test('a client that breaks by our own fault is no verdict on anybody', async () => {
   const { settings, fake } = blocking({
     // biome-ignore lint/correctness/useYield: it dies before its first record.
     traffic: async function* () {

@@ -85,7 +85,10 @@ describe('what a type check would have found is told in one line with its field'
     [{ traffic: { journeys: { buy: -1 } } }, 'traffic.journeys.buy: Too small: expected number to be >0'],
     [{ steadyState: { answered: 95 } }, 'steadyState.answered: Too big: expected number to be <=1'],
     [{ fault: 'podKill' }, 'fault: Invalid input: expected object, received string'],
-    [{ fault: podKill('shop', { pods: 'three' as never }) }, "fault.pods: must be a whole number of pods, a share such as '50%', or 'all'"],
+    [
+      { fault: podKill('shop', { pods: 'three' as never }) },
+      "fault.pods: must be a whole number of pods, a share such as '50%', or 'all'",
+    ],
     [{ fault: podKill('shop', { pods: 0 }) }, 'fault.pods: Too small: expected number to be >=1'],
     [
       { fault: podKill('shop', { how: 'SIGHUP' as never }) },

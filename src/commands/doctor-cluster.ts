@@ -6,19 +6,10 @@ import type { LayerAdapter, LayerName } from '../model.ts';
 import { naming } from '../naming.ts';
 import { plan } from '../plan.ts';
 import { type Platform, topology } from '../platform.ts';
+import { type Said, said } from '../said.ts';
 import type { Scenario } from '../scenario.ts';
 import { findBackends } from '../targets/kubernetes/backends.ts';
-import {
-  agents,
-  components,
-  fault,
-  groups,
-  plugin,
-  rights,
-  type Said,
-  said,
-  version,
-} from '../targets/kubernetes/check.ts';
+import { agents, components, fault, groups, plugin, rights, version } from '../targets/kubernetes/check.ts';
 import { clocks } from '../targets/kubernetes/check-clocks.ts';
 import { openCluster } from '../targets/kubernetes/client.ts';
 import type { Cluster } from '../targets/kubernetes/cluster.ts';
@@ -30,7 +21,8 @@ import { timingOf } from '../targets/kubernetes/timing.ts';
 import type { Endpoints, Facts } from '../targets/target.ts';
 import { SECOND, systemClock, toMs } from '../time.ts';
 import { type Drills, drillsOf, neededFor } from './rbac.ts';
-import { type ClusterArguments, imagesOf } from './where.ts';
+import type { ClusterArguments } from './where.ts';
+import { imagesOf } from './where-cluster.ts';
 
 export type ClusterDoctorArguments = Given &
   Omit<ClusterArguments, 'allow' | 'overrideBudgets'> & {

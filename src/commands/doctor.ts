@@ -1,9 +1,9 @@
 // `firedrill doctor`: what this machine, or a cluster, can do, and for what it can't, which setting to change.
-import { type Said, said } from '../targets/kubernetes/check.ts';
+import { type Said, said } from '../said.ts';
 import { LAB_TOOLS } from '../targets/lab/config.ts';
 import { mayUnshare } from '../targets/lab/namespaces.ts';
 import { tool } from '../tools.ts';
-import { type ClusterDoctorArguments, examine } from './doctor-cluster.ts';
+import type { ClusterDoctorArguments } from './doctor-cluster.ts';
 
 type Check = { readonly name: string; look(): Promise<string> };
 
@@ -50,7 +50,7 @@ export const doctorCommand = async (argv: DoctorArguments): Promise<number> => {
     if (is === 'bad') bad += 1;
     process.stdout.write(`${MARK[is].padEnd(5)} ${name.padEnd(17)} ${says}\n`);
   };
-  if (argv.target === 'kubernetes') await examine(argv, tell);
+  if (argv.target === 'kubernetes') await (await import('./doctor-cluster.ts')).examine(argv, tell);
   else for (const { name, look } of checks) tell(await said(name, look));
   process.stdout.write(bad === 0 ? `${FINE[argv.target]}\n` : `${bad} to mend\n`);
   return bad === 0 ? 0 : 2;

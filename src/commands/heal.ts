@@ -2,11 +2,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Usage } from '../errors.ts';
 import { openHistory, readHistory } from '../history.ts';
 import { FILES } from '../stored.ts';
-import { openCluster } from '../targets/kubernetes/client.ts';
-import { healCluster } from '../targets/kubernetes/heal.ts';
 import type { ClusterArguments } from './where.ts';
 
 export type HealArguments = Pick<ClusterArguments, 'kubeconfig' | 'context' | 'allow'> & {
@@ -16,22 +13,7 @@ export type HealArguments = Pick<ClusterArguments, 'kubeconfig' | 'context' | 'a
 };
 
 export const healCommand = async (argv: HealArguments): Promise<number> =>
-  argv.target === 'kubernetes' ? healThere(argv) : healHere(argv.out);
-
-/** In a cluster everything of ours is found by its labels: neither the run's files nor its machine are needed. */
-const healThere = async ({ kubeconfig, context, allow, force }: HealArguments): Promise<number> => {
-  if (allow.length === 0)
-    throw new Usage('say which namespaces to heal: firedrill heal --target kubernetes --allow NAMESPACE');
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  await using cluster = await openCluster({
-    audit: () => undefined,
-    ...(kubeconfig ? { kubeconfig } : {}),
-    ...(context ? { context } : {}),
-  });
-  const undone = await healCluster({ cluster, namespaces: allow, allow, force, say });
-  if (undone === 0) say('nothing to heal');
-  return 0;
-};
+  argv.target === 'kubernetes' ? (await import('./heal-cluster.ts')).healThere(argv) : healHere(argv.out);
 
 const healHere = async (out: string): Promise<number> => {
   const left = [...(await staleFolders()), ...(await unfinished(out))];

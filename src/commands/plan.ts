@@ -13,7 +13,7 @@ export type PlanArguments = WhereArguments & {
 };
 
 export const planCommand = async (argv: PlanArguments): Promise<number> => {
-  await using place = where(argv, (line) => process.stderr.write(`${line}\n`));
+  await using place = await where(argv, (line) => process.stderr.write(`${line}\n`));
   const plans: Plan[] = [];
   for (const { scenario } of await loadScenarios(argv.scenario)) {
     const platform = await loadPlatform(argv.platform ?? scenario.platform);

@@ -9,7 +9,7 @@ import { type Found, loadPlatform, loadScenarios } from '../load.ts';
 import { type Plan, plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
 import { type Progress, progress } from '../progress.ts';
-import { push } from '../push.ts';
+import { push, pushUrl } from '../push.ts';
 import { judge } from '../report.ts';
 import { line } from '../reporters/text.ts';
 import { controlOf } from '../scenario.ts';
@@ -34,8 +34,9 @@ type Job = { readonly found: Found; readonly platform: Platform };
 const worst = (codes: readonly number[]): number => [3, 1, 2, 0].find((code) => codes.includes(code)) ?? 0;
 
 export const runCommand = async (argv: RunArguments): Promise<number> => {
+  if (argv.push !== undefined) pushUrl(argv.push);
   const show = progress(process.stderr);
-  await using place = where(argv, (line) => show.say(line));
+  await using place = await where(argv, (line) => show.say(line));
   const jobs = await jobsOf(argv, place);
   await mustHold(argv.out);
   await place.check(jobs[0]!.platform);

@@ -1,24 +1,12 @@
 // Where a drill takes place: a lab of its own, or a cluster that is there already.
-
-import { mkdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { type Given, mustAnswer, swapped } from '../backends.ts';
 import type { Backends, Opened } from '../drill.ts';
-import { Usage } from '../errors.ts';
 import type { Plan } from '../plan.ts';
 import type { Platform } from '../platform.ts';
-import { FILES } from '../stored.ts';
-import type { Touch } from '../targets/kubernetes/cluster.ts';
-import type { Images } from '../targets/kubernetes/ground.ts';
-import { openKubernetes } from '../targets/kubernetes/kubernetes.ts';
-import { type Survey, survey, type Via } from '../targets/kubernetes/survey.ts';
-import { NO_RECEIVERS } from '../targets/lab/config.ts';
+import type { Via } from '../targets/kubernetes/survey.ts';
 import { ANY_PORTS } from '../targets/lab/lab.ts';
 import { labFacts, openLab } from '../targets/lab/open.ts';
 import type { Facts } from '../targets/target.ts';
-import { fromMs, iso, SECOND, systemClock } from '../time.ts';
-import { VERSION } from '../version.ts';
 
 export type ClusterArguments = {
   readonly kubeconfig?: string | undefined;
@@ -46,10 +34,11 @@ export type Where = AsyncDisposable & {
   audit(folder: string): Promise<void>;
 };
 
-type Say = (line: string) => void;
+export type Say = (line: string) => void;
 
-export const where = (argv: WhereArguments, say: Say): Where =>
-  argv.target === 'lab' ? inLab(argv, say) : inCluster(argv, say);
+/** The client of a cluster takes a second to load: only who drills there waits for it. */
+export const where = async (argv: WhereArguments, say: Say): Promise<Where> =>
+  argv.target === 'lab' ? inLab(argv, say) : (await import('./where-cluster.ts')).inCluster(argv, say);
 
 const inLab = (argv: WhereArguments, say: Say): Where => {
   const backends = swapped(argv);
@@ -63,59 +52,5 @@ const inLab = (argv: WhereArguments, say: Say): Where => {
     },
     audit: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
-  };
-};
-
-/** The images that were named, else those of this version. */
-export const imagesOf = ({ image, agentImage }: Pick<ClusterArguments, 'image' | 'agentImage'>): Images => ({
-  firedrill: image ?? `firedrill:${VERSION}`,
-  agent: agentImage ?? `firedrill-agent:${VERSION}`,
-});
-
-/** Things of ours outlive the plan by this long at most, even when nobody heals. */
-const GRACE = 300n * SECOND;
-
-const inCluster = (argv: WhereArguments, say: Say): Where => {
-  if (argv.otlp !== undefined) throw new Usage('--otlp is for the lab: a cluster sends its spans where it sends them');
-  const { reads } = swapped(argv);
-  const surveys = new Map<string, Promise<Survey>>();
-  let touches: Touch[] = [];
-  const surveyed = (platform: Platform): Promise<Survey> => {
-    const known = surveys.get(platform.name);
-    if (known !== undefined) return known;
-    say('looking at the cluster');
-    const { kubeconfig, context, via } = argv;
-    const audit = (touch: Touch): void => void touches.push(touch);
-    const looking = survey({ platform, kubeconfig, context, via, given: reads as Given, audit, say });
-    surveys.set(platform.name, looking);
-    return looking;
-  };
-  return {
-    facts: async (platform) => (await surveyed(platform)).facts,
-    reads,
-    check: (platform) => mustAnswer({ reads, receivers: NO_RECEIVERS }, platform),
-    open: async (platform, plan) => {
-      const expires = systemClock.now() + fromMs(plan.phases.at(-1)!.until) + GRACE;
-      return openKubernetes(await surveyed(platform), {
-        owner: { runId: plan.runId, expires },
-        holder: `${hostname()}:${process.pid} ${plan.scenario}`,
-        allow: argv.allow,
-        images: imagesOf(argv),
-        workers: argv.workers,
-        capture: argv.capture,
-        overrideBudgets: argv.overrideBudgets,
-        say,
-      });
-    },
-    audit: async (folder) => {
-      const lines = touches.map(({ at, ...touch }) => `${JSON.stringify({ at: iso(at), ...touch })}\n`);
-      touches = [];
-      if (lines.length === 0) return;
-      await mkdir(folder, { recursive: true });
-      await writeFile(join(folder, FILES.audit), lines.join(''));
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const one of surveys.values()) await (await one.catch(() => null))?.[Symbol.asyncDispose]();
-    },
   };
 };

@@ -80,6 +80,8 @@ export type Act = {
 
 /** Traffic that is ready to go. Disposing of it ends what is still under way. */
 export type Traffic = AsyncDisposable & {
+  /** How far ahead its start must lie, in milliseconds, so that everybody is told of it in time. */
+  readonly leadMs: number;
   /** Sends it, once; records come as requests end, in no order. */
   run(startAt: Nanos, signal: AbortSignal): AsyncIterable<LedgerRecord>;
 };

@@ -18,7 +18,7 @@ export const connect = (): Promise<Cluster> => openCluster({ audit: () => undefi
 
 /** Null when there is a cluster with the platform on it, else why the suite is skipped. */
 export const noCluster = async (): Promise<string | null> => {
-  if (!process.env['KUBECONFIG']) return 'no $KUBECONFIG';
+  if (!process.env.KUBECONFIG) return 'no $KUBECONFIG';
   try {
     await using cluster = await connect();
     const pods = await (await discover(cluster, mapped)).pods();

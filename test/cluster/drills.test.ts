@@ -11,7 +11,7 @@ import { AT, answers, EVERYBODY_ANSWERS, NAMESPACE, noCluster, ours } from './cl
 
 const MINUTES = 60_000;
 const why = await noCluster();
-const unenforced = process.env['FIREDRILL_UNENFORCED'] === '1';
+const unenforced = process.env.FIREDRILL_UNENFORCED === '1';
 const because = why ? ` # ${why}` : '';
 const drill = why || unenforced ? test.skip : test;
 const short = (name: string): string => join(ROOT, 'test/cluster/scenarios', `short-${name}.ts`);

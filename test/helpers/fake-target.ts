@@ -33,6 +33,7 @@ export const fakeTarget = (answers: Answers = {}): Fake => {
   };
   const standing = (id: string) => ({ id, undo: async () => did(`undo ${id}`) });
   const traffic: Traffic = {
+    leadMs: 0,
     run: (_startAt, signal) => answers.traffic?.(signal) ?? noTraffic(),
     [Symbol.asyncDispose]: async () => undefined,
   };

@@ -164,11 +164,15 @@ const alone = (flow: FlowItem, begin: Begin): Try => {
   return one;
 };
 
+/** Cilium's word for a Service without a pod behind it (flow.proto, DropReason 158): nobody there, and nothing in the way. */
+const NOBODY_BEHIND = 'SERVICE_BACKEND_NOT_FOUND';
+
 const dropped = (connection: Connection, flow: FlowItem, begin: Begin): void => {
   const open = connection.request ?? connection.connect;
   const one = open && open.outcome !== 'answered' ? open : begin(isSyn(flow) ? 'connect' : 'request', 'dropped');
   if (isSyn(flow)) connection.connect = one;
   else connection.request = one;
+  if (flow.dropReason === NOBODY_BEHIND) return decide(one, flow, 'refused');
   one.outcome = 'dropped';
   const before = one.drops.at(-1);
   if (!before || before.at / SECOND !== flow.at / SECOND) one.drops.push({ at: flow.at, id: flow.id });

@@ -1,8 +1,8 @@
 // Whether the cluster's clocks agree with ours: the API server's by its answers, the nodes' by the leases that they renew.
 import { oneLine } from '../../errors.ts';
 import { until } from '../../poll.ts';
+import type { Said } from '../../said.ts';
 import { MILLISECOND, systemClock, toMs } from '../../time.ts';
-import type { Said } from './check.ts';
 import type { Cluster } from './cluster.ts';
 
 const NODES = 'kube-node-lease';

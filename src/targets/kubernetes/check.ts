@@ -3,6 +3,7 @@ import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { oneLine } from '../../errors.ts';
 import type { FaultSpec, NetworkPolicy, PodKill } from '../../faults/fault.ts';
 import { placeOf } from '../../faults/place.ts';
+import { type Said, said } from '../../said.ts';
 import { iso, SECOND, systemClock } from '../../time.ts';
 import { containerOf, type What } from './agents.ts';
 import type { Cluster } from './cluster.ts';
@@ -17,19 +18,9 @@ import { mustStandAlone } from './policy-conflict.ts';
 import { networkPolicy } from './policy-rules.ts';
 import type { Permission } from './rbac.ts';
 
-/** One thing that was looked at. `unknown`: nothing to mend, but nothing to rely on either. */
-export type Said = { readonly is: 'ok' | 'bad' | 'unknown'; readonly name: string; readonly says: string };
-
 /** The first version with ephemeral containers that need no gate; NetworkPolicies and Indexed Jobs are older. */
 const OLDEST_MINOR = 25;
 const AT_ONCE = 4;
-
-/** What `look` says is fine; what it throws is bad. */
-export const said = (name: string, look: () => Promise<string>): Promise<Said> =>
-  look().then(
-    (says): Said => ({ is: 'ok', name, says }),
-    (error: unknown): Said => ({ is: 'bad', name, says: oneLine(error) }),
-  );
 
 /** The server's version: providers write a minor such as `34+`. */
 export const version = (cluster: Cluster): Promise<Said> =>

@@ -6,6 +6,17 @@ import { start } from '../../process.ts';
 import { program } from '../../programs.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import type { TrafficPlan } from '../../traffic/plan.ts';
+import type { Traffic } from '../target.ts';
+
+/** Time for the client's process to come up. */
+const LEAD_MS = 1500;
+
+/** The plan's traffic, ready to go: there is nothing to make ready. */
+export const trafficHere = (plan: TrafficPlan): Traffic => ({
+  leadMs: LEAD_MS,
+  run: (startAt, signal) => trafficFromHere(plan, startAt, signal),
+  [Symbol.asyncDispose]: async () => undefined,
+});
 
 /**
  * Runs the plan's traffic; records come as requests end, in no order. When the signal aborts, what is not over within a second

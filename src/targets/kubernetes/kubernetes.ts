@@ -5,7 +5,7 @@ import { agentsOf } from './agents.ts';
 import { startCapture } from './capture.ts';
 import { startDelay } from './delay.ts';
 import { behind } from './discovery.ts';
-import { trafficFromHere } from './from-here.ts';
+import { trafficHere } from './from-here.ts';
 import type { FoundPod, Ground, Images } from './ground.ts';
 import { kill, mayKill } from './kill.ts';
 import { takeLease } from './lease.ts';
@@ -59,7 +59,7 @@ export const openKubernetes = async (found: Survey, options: KubernetesOptions):
     await dispose();
     throw error;
   }
-  const agents = agentsOf(ground);
+  const agents = agentsOf(ground, options.capture);
   const entry = mapping.components.find(({ name }) => name === mapping.entry)!;
   const inside = mapping.entryUrl ?? `http://${entry.service}.${entry.namespace}:${entry.port}`;
   return {
@@ -75,12 +75,7 @@ export const openKubernetes = async (found: Survey, options: KubernetesOptions):
     block: async (act): Promise<Act> => ({ ...(await block(ground, act)), ifUnseen: UNENFORCED }),
     probe: (from, to, tagged) => probe(ground, agents, from, to, tagged),
     traffic: async (plan, signal) =>
-      options.workers > 0
-        ? prepareWorkers(ground, options.workers, plan, signal)
-        : {
-            run: (startAt, until) => trafficFromHere(plan, startAt, until),
-            [Symbol.asyncDispose]: async () => undefined,
-          },
+      options.workers > 0 ? prepareWorkers(ground, options.workers, plan, signal) : trafficHere(plan),
     capture: async (file): Promise<Capture | null> => (options.capture ? startCapture(ground, agents, file) : null),
     [Symbol.asyncDispose]: async () => {
       await agents[Symbol.asyncDispose]();

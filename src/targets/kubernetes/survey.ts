@@ -1,4 +1,5 @@
 // What can be known of a cluster without changing it: enough for a plan. Ports of backends are brought to this machine.
+import { oneLine } from '../../errors.ts';
 import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
 import type { Endpoints, Facts } from '../target.ts';
@@ -66,7 +67,7 @@ export const survey = async (options: SurveyOptions): Promise<Survey> => {
       timing,
       lacks: ['freeze', 'reject'],
     };
-    const spared = await sparedOf(cluster, mapped, backends);
+    const spared = await sparedOf(cluster, mapped, backends, say);
     return {
       cluster,
       mapping: mapped,
@@ -118,10 +119,17 @@ const sparedOf = async (
   cluster: Cluster,
   { namespaces, observability }: Mapping,
   backends: Found,
+  say: (line: string) => void,
 ): Promise<Spared[]> => {
   const services = Object.values(backends).filter((at): at is ServiceAt => typeof at === 'object' && at !== null);
   const foreign = services.map(({ namespace }) => namespace).filter((one) => !namespaces.includes(one));
-  const whole = [...new Set([...observability, ...foreign])].map((namespace): Spared => ({ namespace, labels: 'all' }));
+  const whole: Spared[] = [];
+  for (const namespace of new Set([...observability, ...foreign])) {
+    // Whoever spares a namespace's pods must know their addresses.
+    const refused = await cluster.core.listNamespacedPod({ namespace, limit: 1 }).then(() => null, oneLine);
+    if (refused === null) whole.push({ namespace, labels: 'all' });
+    else say(`who observes from namespace ${namespace} is not known, and not spared: ${refused}`);
+  }
   const inside = services.filter(({ namespace }) => namespaces.includes(namespace));
   const own = inside.map(async ({ namespace, service }): Promise<Spared> => {
     const { spec } = await cluster.core.readNamespacedService({ namespace, name: service });

@@ -1,10 +1,11 @@
 // Traffic from inside of the cluster: an Indexed Job, each of whose pods sends its share of the plan.
 import { oneLine, Unreachable, Usage } from '../../errors.ts';
 import type { Nanos } from '../../model.ts';
+import { type Queue, queue } from '../../queue.ts';
 import { fromMs, SECOND, systemClock } from '../../time.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import { fingerprint, type PlanInput, type TrafficPlan } from '../../traffic/plan.ts';
-import { type Queue, queue } from '../lab/queue.ts';
+import type { Traffic } from '../target.ts';
 import type { Cluster } from './cluster.ts';
 import type { Ground } from './ground.ts';
 import { mustBeAllowed } from './own.ts';
@@ -16,7 +17,7 @@ import { type JobAt, removeJob } from './worker-remove.ts';
 export { jobLeftovers } from './worker-remove.ts';
 
 /** Workers that are up, have made the plan and wait to be told the start. Disposing of them leaves nothing of them. */
-export type Workers = AsyncDisposable & {
+export type Workers = Traffic & {
   /**
    * Starts the traffic, once. Records come as requests end, in no order, their times by our clock. Requests that are overdue
    * when a worker learns of the start are `not sent`. After the last record it throws Unreachable, with each worker and what
@@ -28,6 +29,8 @@ export type Workers = AsyncDisposable & {
 };
 
 const MOST = 100;
+/** The start is told to each by exec. */
+const LEAD_MS = 3000;
 /** Requests under way get a second, and the ledger's end has its way to go. */
 const STOP_MS = 10_000;
 
@@ -68,18 +71,6 @@ export const prepareWorkers = async (
   }
 };
 
-/** The whole of it, for who has fixed the start already; workers that come up after it have missed what was due before. */
-export async function* trafficByWorkers(
-  ground: Ground,
-  n: number,
-  plan: TrafficPlan,
-  startAt: Nanos,
-  signal: AbortSignal,
-): AsyncGenerator<LedgerRecord> {
-  await using ready = await prepareWorkers(ground, n, plan, signal);
-  yield* ready.run(startAt, signal);
-}
-
 const createJob = async (ground: Ground, namespace: string, n: number, input: PlanInput): Promise<JobAt> => {
   const { cluster, owner, images } = ground;
   const body = jobOf(owner, namespace, n, images.firedrill, input);
@@ -88,6 +79,7 @@ const createJob = async (ground: Ground, namespace: string, n: number, input: Pl
 };
 
 const workers = (cluster: Cluster, job: JobAt, crew: readonly Worker[], input: PlanInput): Workers => ({
+  leadMs: LEAD_MS,
   run: (startAt, signal) => run(cluster, crew, startAt, endOf(startAt, input), signal),
   summary: () => summaryOf(crew.map((one) => one.told())),
   [Symbol.asyncDispose]: async () => {

@@ -189,6 +189,10 @@ export const probeFrom = async (
   JSON.parse(
     await run({
       name: 'probe',
-      argv: [...network.within(id), ...program('../../agent/probe', import.meta.url), JSON.stringify({ url, tag, timeoutMs })],
+      argv: [
+        ...network.within(id),
+        ...program('../../agent/probe', import.meta.url),
+        JSON.stringify({ url, tag, timeoutMs }),
+      ],
     }),
   );

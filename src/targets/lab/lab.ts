@@ -10,6 +10,7 @@ import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
 import { type Running, start } from '../../process.ts';
 import { program } from '../../programs.ts';
+import { type Queue, queue } from '../../queue.ts';
 import { milliseconds } from '../../time.ts';
 import { cacheFolder } from '../../tools/cache.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
@@ -21,7 +22,6 @@ import { startGateway } from './gateway.ts';
 import type { Inside } from './inside.ts';
 import { type LogLine, type LokiPush, lokiPush, PUSH_EVERY_MS } from './loki-push.ts';
 import { ENTRY_IP } from './network.ts';
-import { type Queue, queue } from './queue.ts';
 import { caller, type Remote } from './rpc.ts';
 
 export type LabOptions = {
@@ -52,6 +52,9 @@ export type Lab = Target & {
   /** Resolves when the signal aborts; rejects as Unreachable when the lab ends by itself before. */
   ended(signal: AbortSignal): Promise<void>;
 };
+
+/** Time for the client's process to come up. */
+const LEAD_MS = 1500;
 
 /** One user, network, mount and process namespace; the invoking user is nobody special in it, but owns it. */
 export const UNSHARE = [
@@ -179,6 +182,7 @@ const lab = (
     probe: async (from, to, tag) => inside.probe(from, to, tag),
     clientUrl: `http://${ENTRY_IP}:${platform.components[platform.entry]!.port}`,
     traffic: async (plan) => ({
+      leadMs: LEAD_MS,
       run: (startAt, signal) => traffic(inside, runs, plan, startAt, signal),
       [Symbol.asyncDispose]: async () => undefined,
     }),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Unreachable, Usage } from '../../../src/errors.ts';
 import type { Ground } from '../../../src/targets/kubernetes/ground.ts';
-import { jobLeftovers, prepareWorkers, trafficByWorkers } from '../../../src/targets/kubernetes/workers.ts';
+import { jobLeftovers, prepareWorkers } from '../../../src/targets/kubernetes/workers.ts';
 import { fromIso, fromMs, systemClock, toMs } from '../../../src/time.ts';
 import type { LedgerRecord } from '../../../src/traffic/ledger.ts';
 import { type TrafficPlan, trafficPlan } from '../../../src/traffic/plan.ts';
@@ -109,9 +109,12 @@ describe('traffic by workers', () => {
     const stop = new AbortController();
     const plan = planOf(60);
     const records: LedgerRecord[] = [];
-    for await (const one of trafficByWorkers(ground(), 2, plan, systemClock.now() + fromMs(6000), stop.signal)) {
-      records.push(one);
-      if (records.length === 20) stop.abort();
+    {
+      await using ready = await prepareWorkers(ground(), 2, plan, never);
+      for await (const one of ready.run(systemClock.now() + fromMs(2500), stop.signal)) {
+        records.push(one);
+        if (records.length === 20) stop.abort();
+      }
     }
     expect(records.length).toBe(plan.requests.length);
     expect(records.filter(({ error }) => error === 'aborted').length).toBeGreaterThan(plan.requests.length / 2);

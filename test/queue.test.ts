@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { queue } from '../../../src/targets/lab/queue.ts';
+import { queue } from '../src/queue.ts';
 
 const all = async <T>(values: AsyncIterable<T>): Promise<T[]> => {
   const taken: T[] = [];
