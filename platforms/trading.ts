@@ -16,6 +16,7 @@ export default platform({
   name: 'trading',
   entry: 'api-gateway',
   // As deploy/ has it.
+  telemetry: { traces: { exportDelay: '1s' }, logs: { shippingDelay: '1s' } },
   kubernetes: { observability: ['observability'] },
   components: {
     'api-gateway': {

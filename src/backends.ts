@@ -80,7 +80,11 @@ export const mustAnswer = async ({ reads, receivers }: Swapped, platform: Platfo
   const told = await Promise.all(
     names.map(async (name) => {
       const url = { ...receivers, ...reads }[name];
-      const why = url ? ((await unread(name, url, platform, signal)) ?? (await untaken(name, url, signal))) : null;
+      // A cluster's own backends are only read.
+      const sent = name !== 'jaeger' && name !== 'hubble' && receivers[name] !== null;
+      const why = url
+        ? ((await unread(name, url, platform, signal)) ?? (sent ? await untaken(name, url, signal) : null))
+        : null;
       return why === null ? [] : [`${LAYER[name]}: --${name} ${url} ${why}`];
     }),
   );

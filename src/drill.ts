@@ -42,7 +42,7 @@ export type Listeners = {
 
 export type Opened = Target & { readonly webhook: string | null };
 
-const REFRESH = { forMs: 24 * 3_600_000, everyMs: 1000 };
+const REFRESH = { forMs: 24 * 3_600_000, everyMs: 2000 };
 const noted = (): void => undefined;
 
 /** Runs one drill on an open target and stores everything; judging is a step of its own. */

@@ -101,10 +101,14 @@ const telemetry = z.strictObject({
           context: z.string().default('context'),
         })
         .prefault({}),
+      /** From a line's being written to its being found, outside of the lab; default: what the usual shippers take. */
+      shippingDelay: duration.optional(),
     })
     .prefault({}),
   traces: z
     .strictObject({
+      /** From a span's end to its being found, outside of the lab; default: OpenTelemetry's own batch delay. */
+      exportDelay: duration.optional(),
       user: z.string().default('user.id'),
       session: z.string().default('session.id'),
       /** Attributes of a client span that may name whom it called, the best first. */

@@ -172,7 +172,11 @@ const dropped = (connection: Connection, flow: FlowItem, begin: Begin): void => 
   const one = open && open.outcome !== 'answered' ? open : begin(isSyn(flow) ? 'connect' : 'request', 'dropped');
   if (isSyn(flow)) connection.connect = one;
   else connection.request = one;
-  if (flow.dropReason === NOBODY_BEHIND) return decide(one, flow, 'refused');
+  if (flow.dropReason === NOBODY_BEHIND) decide(one, flow, 'refused');
+  else turnedAway(one, flow);
+};
+
+const turnedAway = (one: Try, flow: FlowItem): void => {
   one.outcome = 'dropped';
   const before = one.drops.at(-1);
   if (!before || before.at / SECOND !== flow.at / SECOND) one.drops.push({ at: flow.at, id: flow.id });

@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { oneLine, Unreachable } from '../../errors.ts';
 import { address, askPrometheus, getJson } from '../../layers/metrics/api.ts';
 import type { Platform } from '../../platform.ts';
+import { milliseconds } from '../../time.ts';
 import type { Endpoints, Timing } from '../target.ts';
 import { mapping } from './mapping.ts';
 
 /**
- * What can't be read from a backend, in milliseconds, by the exporters' own defaults: OpenTelemetry's batch span processor
+ * What can't be read from a backend and the profile does not say, in milliseconds, by the exporters' own defaults: OpenTelemetry's batch span processor
  * (OTEL_BSP_SCHEDULE_DELAY, 5 s); Promtail, Alloy, Vector and Fluent Bit (a batch a second, and a second to notice the
  * line); Hubble Relay (--sort-buffer-drain-timeout, 1 s).
  */
@@ -31,7 +32,14 @@ export const timingOf = async (
     prometheus ? ofPrometheus(prometheus, platform, signal) : { scrape: 0, evaluation: 0, pending: 0 },
     alertmanager ? ofAlertmanager(alertmanager, signal) : 0,
   ]);
-  return { ...metrics, groupWait, ...EXPORT };
+  const { traces, logs } = platform.telemetry;
+  return {
+    ...metrics,
+    groupWait,
+    spanExport: traces.exportDelay ? milliseconds(traces.exportDelay) : EXPORT.spanExport,
+    logShipping: logs.shippingDelay ? milliseconds(logs.shippingDelay) : EXPORT.logShipping,
+    flowExport: EXPORT.flowExport,
+  };
 };
 
 const ofPrometheus = async (base: string, platform: Platform, signal: AbortSignal) => {

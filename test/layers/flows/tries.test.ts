@@ -54,6 +54,11 @@ describe('what becomes of a try', () => {
     expect(found[0]!.drops.map((one) => one.at)).toEqual([ms(0), ms(1000), ms(3000)]);
   });
 
+  test('a packet to a Service without a pod is refused, not dropped: nothing stood in its way', () => {
+    const nobody = { ...denied(0, a, b), dropReason: 'SERVICE_BACKEND_NOT_FOUND' };
+    expect(outcomes(nobody)).toEqual(['connect refused']);
+  });
+
   test('an HTTP response gives its code and latency to the exchange that it ends', () => {
     const http = { code: 503, method: 'GET', url: '/', latencyMs: 19.5 };
     const [one] = tries(...exchanged(0, a, b, 20), flow(20, b, a, { flags: [], reply: true, http }));

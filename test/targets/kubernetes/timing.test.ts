@@ -18,6 +18,7 @@ const of = (components: readonly string[], requests = 'http_requests_total', nam
     telemetry: { metrics: { requests } },
   });
 const shop = of(['order-service', 'market-data']);
+const bare = { name: 'bare', entry: 'a', components: { a: { endpoints: {} } }, journeys: {} };
 
 type Paths = { readonly [path: string]: Recorded };
 const PROMETHEUS: Paths = {
@@ -55,6 +56,12 @@ describe('timingOf', () => {
       groupWait: 60_000,
       ...EXPORT,
     });
+  });
+
+  test('what the profile says of its exporters goes before what exporters usually do', async () => {
+    const telemetry = { traces: { exportDelay: '250ms' }, logs: { shippingDelay: '3s' } } as const;
+    const timing = await read(PROMETHEUS, { ...shop, telemetry: platform({ ...bare, telemetry }).telemetry });
+    expect(timing).toMatchObject({ spanExport: 250, logShipping: 3000, flowExport: EXPORT.flowExport });
   });
 
   test('servers that configure nothing have their documented defaults', async () => {
