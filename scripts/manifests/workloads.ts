@@ -99,7 +99,7 @@ const container = ({ name, port }: Component, otlp: string): object => ({
   // A pod that a drill makes slow must stay the same pod: it is given up only after a minute without an answer.
   livenessProbe: probe('/health/live', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }),
   // No limit on CPU: being throttled would look like a fault.
-  resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+  resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '256Mi' } },
   securityContext: {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
