@@ -167,7 +167,7 @@ describe('what the package runs or reads beside its code', () => {
     const asked = [
       'lab.js ./inside',
       'pods.js ./service',
-      'acts.js ./probe',
+      'acts.js ../../agent/probe',
       'acts.js ../../agent/delay-proxy',
       'inside.js ../../traffic/worker',
     ];

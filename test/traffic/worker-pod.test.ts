@@ -25,7 +25,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const inputOf = (url: string, seconds: number): PlanInput => ({
   ...{ runId: 'run-1', seed: 11, url, seconds },
-  load: { rate: 90, arrivals: 'poisson', users: 5, timeoutMs: 1000 },
+  load: { rate: 90, arrivals: 'poisson', users: 5, timeoutMs: 20_000 },
   journeys: {
     buy: [
       { request: 'POST /orders', at: '0ms', body: { ref: '{session}/{n}' } },
@@ -85,7 +85,7 @@ describe('workers in pods', () => {
     await using three = await pod(input, 2, 3);
     const pods = [one, two, three];
     await Promise.all(pods.map(up));
-    const startAt = systemClock.now() + fromMs(2500);
+    const startAt = systemClock.now() + fromMs(10_000);
     for (const { own } of pods) await command('start', own, String(startAt), '0');
     const all = (await Promise.all(pods.map((each) => ledgerOf(each)))).map(told);
     const records = all.flatMap((each) => each.records).sort((a, b) => a.n - b.n);
@@ -138,7 +138,7 @@ describe('workers in pods', () => {
     await using one = await pod(inputOf(server.url, 1), 0, 1);
     await up(one);
     // As if ours were an hour behind: the start is told in our time.
-    const startAt = systemClock.now() + fromMs(1000 - 3_600_000);
+    const startAt = systemClock.now() + fromMs(6000 - 3_600_000);
     await command('start', one.own, String(startAt), String(fromMs(3_600_000)));
     const { records, done } = told(await ledgerOf(one));
     expect(done.done.answered).toBe(records.length);

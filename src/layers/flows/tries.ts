@@ -169,10 +169,11 @@ const NOBODY_BEHIND = 'SERVICE_BACKEND_NOT_FOUND';
 
 const dropped = (connection: Connection, flow: FlowItem, begin: Begin): void => {
   const open = connection.request ?? connection.connect;
-  const one = open && open.outcome !== 'answered' ? open : begin(isSyn(flow) ? 'connect' : 'request', 'dropped');
+  const outcome = flow.dropReason === NOBODY_BEHIND ? 'refused' : 'dropped';
+  const one = open && open.outcome !== 'answered' ? open : begin(isSyn(flow) ? 'connect' : 'request', outcome);
   if (isSyn(flow)) connection.connect = one;
   else connection.request = one;
-  if (flow.dropReason === NOBODY_BEHIND) decide(one, flow, 'refused');
+  if (outcome === 'refused') decide(one, flow, outcome);
   else turnedAway(one, flow);
 };
 

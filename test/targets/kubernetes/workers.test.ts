@@ -38,7 +38,7 @@ const ground = (allowed: readonly string[] = ['trading']): Ground =>
 const planOf = (seconds: number, runId = 'run-1'): TrafficPlan =>
   trafficPlan({
     ...{ runId, seed: 5, url: server.url, seconds },
-    load: { rate: 60, arrivals: 'poisson', users: 4, timeoutMs: 1000 },
+    load: { rate: 60, arrivals: 'poisson', users: 4, timeoutMs: 20_000 },
     journeys: { look: [{ request: 'GET /prices', at: '0ms' }] },
   });
 
@@ -53,7 +53,7 @@ describe('traffic by workers', () => {
     const records: LedgerRecord[] = [];
     {
       await using ready = await prepareWorkers(ground(), 3, plan, never);
-      const startAt = systemClock.now() + fromMs(3000);
+      const startAt = systemClock.now() + fromMs(10_000);
       for await (const one of ready.run(startAt, never)) records.push(one);
       const { workers, records: count } = ready.summary();
       expect(workers.reduce((sum, one) => sum + one!.sent, 0)).toBe(plan.requests.length);
@@ -71,7 +71,7 @@ describe('traffic by workers', () => {
     const records: LedgerRecord[] = [];
     const traffic = async (): Promise<void> => {
       await using ready = await prepareWorkers(ground(), 3, plan, never);
-      for await (const one of ready.run(systemClock.now() + fromMs(2500), never)) {
+      for await (const one of ready.run(systemClock.now() + fromMs(10_000), never)) {
         records.push(one);
         if (records.length === 60) fake.pods.get('firedrill-traffic-run-1-1')!.running.child.kill('SIGKILL');
       }
@@ -97,7 +97,7 @@ describe('traffic by workers', () => {
       return exec(at, argv, { ...options, signal });
     };
     await using ready = await prepareWorkers(ground(), 2, plan, never);
-    for await (const one of ready.run(systemClock.now() + fromMs(2500), never)) {
+    for await (const one of ready.run(systemClock.now() + fromMs(8000), never)) {
       records.push(one);
       if (records.length % 40 === 0) for (const cut of cuts) cut.abort(new Unreachable('the connection was lost'));
     }
@@ -111,7 +111,7 @@ describe('traffic by workers', () => {
     const records: LedgerRecord[] = [];
     {
       await using ready = await prepareWorkers(ground(), 2, plan, never);
-      for await (const one of ready.run(systemClock.now() + fromMs(2500), stop.signal)) {
+      for await (const one of ready.run(systemClock.now() + fromMs(8000), stop.signal)) {
         records.push(one);
         if (records.length === 20) stop.abort();
       }
@@ -128,7 +128,7 @@ describe('traffic by workers', () => {
     const records: LedgerRecord[] = [];
     const traffic = async (): Promise<void> => {
       await using ready = await prepareWorkers(ground(), 2, planOf(1), never);
-      for await (const one of ready.run(systemClock.now() + fromMs(2000), never)) records.push(one);
+      for await (const one of ready.run(systemClock.now() + fromMs(8000), never)) records.push(one);
     };
     await expect(traffic()).rejects.toThrow(/worker 0: \d+ of its .* \(could not be told the start: no route\)/);
     expect(records.length).toBe(planOf(1).requests.filter(({ n }) => n % 2 === 1).length);
