@@ -13,6 +13,8 @@ export type { ToolName } from './tools/catalog.ts';
 export type Tool = Found & { readonly source: 'PATH' | 'debian package' | 'release' | 'cache' };
 
 export type ToolOptions = {
+  /** Folders that are looked through after PATH; the system's sbin folders unless told. */
+  readonly sbin?: readonly string[];
   /** Told once per fetch, in a line for people. */
   readonly onProgress?: (line: string) => void;
   /** PATH, FIREDRILL_CACHE, XDG_CACHE_HOME and HOME are read from it; default: the process's own. */
@@ -23,6 +25,7 @@ type Missing = Map<ToolName, string[]>;
 type Fetch = {
   readonly shelf: string;
   readonly env: Env;
+  readonly sbin: readonly string[];
   readonly onProgress: (line: string) => void;
   readonly have: (name: ToolName, tool: Tool) => void;
   /** The tools still wanted, each with why it could not be had so far. */
@@ -40,7 +43,7 @@ export const tool = async (name: ToolName, options: ToolOptions = {}): Promise<T
  */
 export const tools = async <Name extends ToolName>(
   names: readonly Name[],
-  { onProgress = () => {}, env = process.env }: ToolOptions = {},
+  { onProgress = () => {}, env = process.env, sbin = SBIN }: ToolOptions = {},
 ): Promise<Record<Name, Tool>> => {
   const found = new Map<ToolName, Tool>();
   const missing: Missing = new Map(names.map((name) => [name, []]));
@@ -48,14 +51,17 @@ export const tools = async <Name extends ToolName>(
     found.set(name, one);
     missing.delete(name);
   };
-  const fetch = { shelf: await shelf(env), env, onProgress, have, missing };
+  const fetch = { shelf: await shelf(env), env, sbin, onProgress, have, missing };
   for (const step of [onPath, inCache, canFetch, fromDebian, fromReleases]) if (missing.size > 0) await step(fetch);
   if (missing.size > 0) throw notToBeHad(fetch);
   return Object.fromEntries(found) as Record<Name, Tool>;
 };
 
-const onPath = async ({ env, missing, have }: Fetch): Promise<void> => {
-  const folders = [...pathFolders(env), '/usr/sbin', '/sbin'];
+/** Programs of administrators, which are not on everybody's PATH. */
+const SBIN = ['/usr/sbin', '/sbin'];
+
+const onPath = async ({ env, sbin, missing, have }: Fetch): Promise<void> => {
+  const folders = [...pathFolders(env), ...sbin];
   await each(missing, have, 'PATH', (name) => findIn(folders, name));
 };
 

@@ -79,7 +79,10 @@ describe('a scenario that can’t be had is refused in one line', () => {
     ["hold: '20'", "scenario 'a drill': hold: '20' is not a duration such as 250ms, 20s or 2m"],
     ['hold: 20', "scenario 'a drill': hold: '20' is not a duration such as 250ms, 20s or 2m"],
     ["hodl: '20s'", 'scenario: Unrecognized key: "hodl"'],
-    ["fault: podKill('order-service', { pods: 'three' })", "fault.pods: must be a whole number of pods, a share such as '50%', or 'all'"],
+    [
+      "fault: podKill('order-service', { pods: 'three' })",
+      "fault.pods: must be a whole number of pods, a share such as '50%', or 'all'",
+    ],
     ["fault: latency('market-data', '300')", "latency: '300' is not a duration"],
     ["expect: { trace: 'located' }", 'expect: Unrecognized key: "trace"'],
   ])('%s, with its field', async (body, words) => {

@@ -25,7 +25,7 @@ test('the platform that is shown, and the scenario on it, are planned as they st
   const running = await start({ name: 'firedrill', argv: [...argv], cwd: folder });
   expect({ code: await running.ended, err: running.complaint() }).toEqual({ code: 0, err: '' });
   await rm(folder, { recursive: true });
-});
+}, 30_000);
 
 test('every link to a file leads to one', async () => {
   const missing: string[] = [];

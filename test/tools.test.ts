@@ -33,6 +33,9 @@ const fakeDebian = async (bin: string, update = ':', unpack = ':'): Promise<void
   );
 };
 
+/** What the machine itself has in its sbin folders is nothing to these tests. */
+const sbin: readonly string[] = [];
+
 const place = async () => {
   const dir = await temporary();
   const bin = join(dir.path, 'bin');
@@ -55,7 +58,7 @@ describe('a tool on PATH', () => {
   test('is taken as it is, by either of its names', async () => {
     await using at = await place();
     await script(at.bin, 'prometheus-alertmanager', answers('0.25.0'));
-    const found = await tool('alertmanager', { env: at.env });
+    const found = await tool('alertmanager', { env: at.env, sbin });
     expect(found).toEqual({
       path: join(at.bin, 'prometheus-alertmanager'),
       env: {},
@@ -67,7 +70,7 @@ describe('a tool on PATH', () => {
   test('may say its version on standard error', async () => {
     await using at = await place();
     await script(at.bin, 'tcpdump', 'echo "tcpdump version 4.99.3" >&2');
-    expect((await tool('tcpdump', { env: at.env })).version).toBe('4.99.3');
+    expect((await tool('tcpdump', { env: at.env, sbin })).version).toBe('4.99.3');
   });
 
   test('that does not run is passed over for one that does', async () => {
@@ -76,7 +79,7 @@ describe('a tool on PATH', () => {
     await script(at.bin, 'nft', 'echo cannot open shared object file >&2; exit 127');
     await script(other, 'nft', 'echo "nftables v1.0.6"');
     const env = { ...at.env, PATH: [at.bin, other].join(delimiter) };
-    expect((await tool('nft', { env })).path).toBe(join(other, 'nft'));
+    expect((await tool('nft', { env, sbin })).path).toBe(join(other, 'nft'));
   });
 });
 
@@ -85,18 +88,18 @@ describe("a tool from Debian's packages", () => {
     await using at = await place();
     await fakeDebian(at.bin);
     const lines: string[] = [];
-    const first = await tool('tcpdump', { env: at.env, onProgress: (line) => lines.push(line) });
+    const first = await tool('tcpdump', { env: at.env, sbin, onProgress: (line) => lines.push(line) });
     expect(first).toMatchObject({ version: '2.0.0', source: 'debian package' });
     expect(first.env.LD_LIBRARY_PATH?.split(':')[0]).toBe(join(first.path, '../../lib/x'));
     expect(lines).toEqual(["fetching tcpdump from Debian's packages ..."]);
-    expect(await tool('tcpdump', { env: at.env })).toEqual({ ...first, source: 'cache' });
+    expect(await tool('tcpdump', { env: at.env, sbin })).toEqual({ ...first, source: 'cache' });
     expect(await bundlesIn(at.cache)).toHaveLength(1);
   });
 
   test('can be fetched by two at once', async () => {
     await using at = await place();
     await fakeDebian(at.bin);
-    const both = await Promise.all([1, 2].map(() => tool('tcpdump', { env: at.env })));
+    const both = await Promise.all([1, 2].map(() => tool('tcpdump', { env: at.env, sbin })));
     expect(both.map((one) => one.version)).toEqual(['2.0.0', '2.0.0']);
     expect((await bundlesIn(at.cache)).every((name) => !name.startsWith('.'))).toBe(true);
   });
@@ -104,13 +107,13 @@ describe("a tool from Debian's packages", () => {
   test('is had though one source of packages is down', async () => {
     await using at = await place();
     await fakeDebian(at.bin, 'echo "E: Failed to fetch" >&2; exit 100');
-    expect((await tool('tcpdump', { env: at.env })).version).toBe('2.0.0');
+    expect((await tool('tcpdump', { env: at.env, sbin })).version).toBe('2.0.0');
   });
 
   test('whose fetch breaks off leaves nothing behind, and the reason is told', async () => {
     await using at = await place();
     await fakeDebian(at.bin, undefined, 'echo "no space left" >&2; exit 2');
-    const message = await failure('tcpdump', { env: at.env });
+    const message = await failure('tcpdump', { env: at.env, sbin });
     expect(message).toContain('no space left');
     expect(message).toContain('(Debian: tcpdump)');
     expect(await bundlesIn(at.cache)).toEqual([]);
@@ -119,7 +122,7 @@ describe("a tool from Debian's packages", () => {
   test('that was unpacked but does not run is not kept', async () => {
     await using at = await place();
     await fakeDebian(at.bin);
-    expect(await failure('conntrack', { env: at.env })).toContain("conntrack was unpacked but doesn't run here");
+    expect(await failure('conntrack', { env: at.env, sbin })).toContain("conntrack was unpacked but doesn't run here");
     expect(await bundlesIn(at.cache)).toEqual([]);
   });
 });
@@ -128,7 +131,7 @@ describe('the cache', () => {
   test('that can not be written is told with the variable that moves it', async () => {
     await using at = await place();
     await script(at.bin, 'a-file', '');
-    const message = await failure('conntrack', { env: { ...at.env, FIREDRILL_CACHE: join(at.bin, 'a-file') } });
+    const message = await failure('conntrack', { env: { ...at.env, FIREDRILL_CACHE: join(at.bin, 'a-file') }, sbin });
     expect(message).toMatch(
       /^the cache folder .*a-file.* can't be written .*; set FIREDRILL_CACHE to a folder that can$/,
     );
@@ -137,8 +140,8 @@ describe('the cache', () => {
   test("is below XDG_CACHE_HOME, else below the user's home", async () => {
     await using at = await place();
     await fakeDebian(at.bin);
-    const xdg = await tool('tcpdump', { env: { PATH: at.env.PATH, XDG_CACHE_HOME: `${at.cache}/x` } });
-    const home = await tool('tcpdump', { env: { PATH: at.env.PATH, HOME: `${at.cache}/h` } });
+    const xdg = await tool('tcpdump', { env: { PATH: at.env.PATH, XDG_CACHE_HOME: `${at.cache}/x` }, sbin });
+    const home = await tool('tcpdump', { env: { PATH: at.env.PATH, HOME: `${at.cache}/h` }, sbin });
     expect(xdg.path).toContain(`${at.cache}/x/firedrill/`);
     expect(home.path).toContain(`${at.cache}/h/.cache/firedrill/`);
   });
@@ -146,16 +149,16 @@ describe('the cache', () => {
   test('does not take what an interrupted fetch left for whole', async () => {
     await using at = await place();
     await fakeDebian(at.bin);
-    const { path } = await tool('tcpdump', { env: at.env });
+    const { path } = await tool('tcpdump', { env: at.env, sbin });
     const shelf = join(path, '../../../..');
     await script(join(shelf, '.staging-abc/root/usr/bin'), 'nft', 'echo v9.9');
-    expect(await failure('nft', { env: at.env })).toMatch(/^nft: not on PATH, not in /);
+    expect(await failure('nft', { env: at.env, sbin })).toMatch(/^nft: not on PATH, not in /);
   });
 });
 
 test('without apt the message says what to install', async () => {
   await using at = await place();
-  const message = await failure('tcpdump', { env: { ...at.env, PATH: at.bin } });
+  const message = await failure('tcpdump', { env: { ...at.env, PATH: at.bin }, sbin });
   expect(message).toMatch(
     /^tcpdump: not on PATH, not in .*; install it with your system's packages \(Debian: tcpdump\)/,
   );
@@ -165,6 +168,6 @@ test('several tools come by name, each once', async () => {
   await using at = await place();
   await script(at.bin, 'nft', 'echo v1.0.6');
   await script(at.bin, 'ip', 'echo ip utility, iproute2-6.1.0');
-  const found = await tools(['nft', 'ip'], { env: at.env });
+  const found = await tools(['nft', 'ip'], { env: at.env, sbin });
   expect([found.nft.version, found.ip.version]).toEqual(['1.0.6', '6.1.0']);
 });
