@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adapters, guardOf, questions } from './adapters.ts';
+import { oneLine, Unreachable } from './errors.ts';
 import { evidence, type Look } from './evidence.ts';
 import { type Entry, openHistory } from './history.ts';
 import { LAYERS, type LayerName } from './model.ts';
@@ -14,7 +15,7 @@ import { run } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { steadiness } from './steady-state.ts';
 import { FILES } from './stored.ts';
-import type { Endpoints, Facts, Target } from './targets/target.ts';
+import type { Endpoints, Facts, Target, Traffic } from './targets/target.ts';
 import { fromMs, iso, systemClock } from './time.ts';
 import { type LedgerRecord, toLine } from './traffic/ledger.ts';
 
@@ -65,9 +66,17 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
     ledger.write(`${toLine(record)}\n`);
     on.record(record);
   };
-  // Whoever sends and whoever captures must be up before there is a start: in a cluster that takes its time.
-  await using capture = await captured(target, join(folder, FILES.capture));
-  await using traffic = await target.traffic(trafficOf(plotted, target.clientUrl), signal);
+  // There from the start: a run that is stopped before its first look is stored whole, and judged as what it is.
+  await writeFile(join(folder, FILES.evidence), '');
+  await using ready = await makeReady(target, plotted, folder, signal).catch(async (error: unknown) => {
+    ledger.end();
+    if (!(signal.aborted || error instanceof Unreachable)) throw error;
+    await history.append({ type: 'aborted', why: oneLine(signal.aborted ? signal.reason : error) });
+    await history.append({ type: 'ended' });
+    return null;
+  });
+  if (!ready) return;
+  const { capture, traffic } = ready;
   const startAt = systemClock.now() + fromMs(traffic.leadMs);
   await using watching = await watch(settings, plotted, facts, target, capture, startAt);
   watching.looking.catch((error: unknown) => unstored.abort(error));
@@ -101,6 +110,17 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   unstored.signal.throwIfAborted();
 };
 
+type Ready = AsyncDisposable & { readonly capture: Captured; readonly traffic: Traffic };
+
+/** Whoever captures and whoever sends must be up before there is a start: in a cluster that takes its time. */
+const makeReady = async (target: Target, plotted: Plan, folder: string, signal: AbortSignal): Promise<Ready> => {
+  await using made = new AsyncDisposableStack();
+  const capture = made.use(await captured(target, join(folder, FILES.capture)));
+  const traffic = made.use(await target.traffic(trafficOf(plotted, target.clientUrl), signal));
+  const kept = made.move();
+  return { capture, traffic, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+};
+
 type Captured = AsyncDisposable & {
   /** Null: nothing is captured. */
   readonly file: string | null;
@@ -127,8 +147,6 @@ const watch = async (
   { file }: Captured,
   startAt: bigint,
 ) => {
-  // There from the start: a run that is stopped before its first look is stored whole, and judged as what it is.
-  await writeFile(join(folder, FILES.evidence), '');
   const endpoints: Endpoints = { ...target.endpoints, ...backends };
   const names = naming(facts.topology.components, () => target.addresses());
   const layers = adapters({ endpoints, webhook: target.webhook, capture: file, naming: names, platform });

@@ -2,6 +2,7 @@
 import { oneLine } from '../../errors.ts';
 import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
+import { SECOND, systemClock } from '../../time.ts';
 import type { Endpoints, Facts } from '../target.ts';
 import { type Found, findBackends } from './backends.ts';
 import { openCluster } from './client.ts';
@@ -89,9 +90,25 @@ export const reachable = async (cluster: Cluster, at: ServiceAt, via: Via): Prom
   if (via === 'direct')
     return { host: `${at.service}.${at.namespace}`, port: at.port, [Symbol.asyncDispose]: async () => undefined };
   if (via === 'service-proxy') return cluster.serviceProxy(at);
-  // Somebody must be there now; each connection asks again, as pods come and go.
-  await behind(cluster, at);
-  return cluster.forward(async () => (await behind(cluster, at))[0]!);
+  return cluster.forward(await inTurn(() => behind(cluster, at)));
+};
+
+/** Pods come and go, but not between two connections of the same moment. */
+const REMEMBERED = 2n * SECOND;
+
+/** Each of them in turn, as they were last listed. Rejects when there is nobody now. */
+const inTurn = async <T>(list: () => Promise<readonly T[]>): Promise<() => Promise<T>> => {
+  let all = await list();
+  let listed = systemClock.now();
+  let turn = 0;
+  return async () => {
+    if (systemClock.now() - listed > REMEMBERED) {
+      all = await list();
+      listed = systemClock.now();
+    }
+    turn += 1;
+    return all[turn % all.length]!;
+  };
 };
 
 type Reach = (at: string | ServiceAt | null) => Promise<string | null>;

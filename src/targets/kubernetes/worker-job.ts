@@ -69,7 +69,7 @@ const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
       terminationMessagePolicy: 'FallbackToLogsOnError',
       command: [...PROGRAM, 'work', `${INPUT.folder}/${INPUT.file}`, String(n), FOLDER],
       // No limit of CPU: to be throttled is to be late. A plan of the most requests that there can be takes 0.5 GiB.
-      resources: { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '1Gi' } },
+      resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } },
       securityContext: {
         allowPrivilegeEscalation: false,
         readOnlyRootFilesystem: true,

@@ -32,9 +32,12 @@ export type LogsOptions = {
 const EVERY_MS = 100;
 const FOREVER_MS = 100 * 365 * 86_400_000;
 /** A runtime may write to a renamed file until it has been told; then it is quiet. */
-const QUIET_TURNS = 20;
+const QUIET_TURNS = 3;
+/** New files are looked for, and quiet ones read, only every so many turns: a node has far more logs than busy ones. */
+const SLOW_TURNS = 5;
 
-type Open = { readonly tail: Tail; quiet: number };
+/** `quiet`: turns without growth since its name is gone; `idle`: turns without growth. */
+type Open = { readonly tail: Tail; quiet: number; idle: number };
 type Found = { readonly from: Container; readonly path: string; readonly id: string; readonly size: number };
 
 /**
@@ -44,11 +47,22 @@ type Found = { readonly from: Container; readonly path: string; readonly id: str
 export const followLogs = async (options: LogsOptions): Promise<void> => {
   const open = new Map<string, Open>();
   const old = new Map((await find(options)).map(({ id, size }) => [id, size]));
-  const turn = (): Promise<void> =>
-    oneTurn(options, open, old).catch((error: unknown) => options.onTrouble(oneLine(error)));
-  await during(turn, { forMs: FOREVER_MS, everyMs: options.everyMs ?? EVERY_MS, signal: options.signal });
-  await turn();
+  let turns = 0;
+  const turn = (all = turns++ % SLOW_TURNS === 0): Promise<void> =>
+    (all ? oneTurn(options, open, old) : readBusy(open)).catch((error: unknown) => options.onTrouble(oneLine(error)));
+  await during(() => turn(), { forMs: FOREVER_MS, everyMs: options.everyMs ?? EVERY_MS, signal: options.signal });
+  await turn(true);
   await Promise.all([...open.values()].map(({ tail }) => tail[Symbol.asyncDispose]()));
+};
+
+const readBusy = async (open: Map<string, Open>): Promise<void> => {
+  for (const one of open.values()) if (one.idle < SLOW_TURNS) await readOne(one);
+};
+
+const readOne = async (one: Open): Promise<boolean> => {
+  const grew = await one.tail.read();
+  one.idle = grew ? 0 : one.idle + 1;
+  return grew;
 };
 
 const oneTurn = async (options: LogsOptions, open: Map<string, Open>, old: Map<string, number>): Promise<void> => {
@@ -56,7 +70,7 @@ const oneTurn = async (options: LogsOptions, open: Map<string, Open>, old: Map<s
   for (const one of found) if (!open.has(one.id) && options.known(one.from)) await take(one, options, open, old);
   const there = new Set(found.map(({ id }) => id));
   for (const [id, one] of open) {
-    const grew = await one.tail.read();
+    const grew = await readOne(one);
     one.quiet = grew || there.has(id) ? 0 : one.quiet + 1;
     if (one.quiet <= QUIET_TURNS) continue;
     open.delete(id);
@@ -78,7 +92,7 @@ const take = async (
   };
   const tail = await openTail(path, old.get(id) ?? 0, onRaw);
   old.delete(id);
-  if (tail) open.set(tail.id, { tail, quiet: 0 });
+  if (tail) open.set(tail.id, { tail, quiet: 0, idle: 0 });
 };
 
 /** Every container's files that are written to or were by an earlier start of it; renamed and packed ones have other names. */
