@@ -45,7 +45,8 @@ drill.each(['control', 'killed-order-service', 'slow-edge-for-tagged-requests', 
   `%s: passes in the cluster as in the lab, and touches only what was allowed${because}`,
   async (name) => {
     await using out = await folder();
-    const ran = await firedrill(['run', name, ...AT, '--out', out.path, '--seed', '3']);
+    // From inside: a port-forward of every request would share this small machine with what is measured.
+    const ran = await firedrill(['run', name, ...AT, '--workers', '1', '--out', out.path, '--seed', '3']);
     const verdict = await verdictIn(out.path).catch(() => null);
     expect({ code: ran.code, tale: verdict ? tale(verdict) : ran.err }).toEqual({
       code: 0,
@@ -137,7 +138,7 @@ drill(
       const first = Date.parse(records[0]!.intended);
       return records.map(({ n, user, request, intended }) => [n, user, request, Date.parse(intended) - first]);
     };
-    expect(await offsets(['--workers', '3'])).toEqual(await offsets([]));
+    expect(await offsets(['--workers', '3'])).toEqual(await offsets(['--workers', '1']));
     await asBefore();
   },
   5 * MINUTES,
