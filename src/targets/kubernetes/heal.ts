@@ -25,24 +25,26 @@ export type HealOptions = {
 export const healCluster = async (options: HealOptions): Promise<number> => {
   let undone = 0;
   const left: string[] = [];
+  const undo = async (one: Leftover): Promise<void> => {
+    const failed = await one.undo().then(() => null, oneLine);
+    if (failed === null) undone += 1;
+    else left.push(`${one.says}: ${failed}`);
+    options.say(failed === null ? `undone: ${one.says}` : `NOT undone: ${one.says}: ${failed}`);
+  };
   for (const namespace of options.namespaces) {
     mustBeAllowed(namespace, options.allow);
-    for (const one of await leftovers(options, namespace)) {
-      const failed = await one.undo().then(
-        () => null,
-        (error: unknown) => oneLine(error),
-      );
-      if (failed === null) undone += 1;
-      else left.push(`${one.says}: ${failed}`);
-      options.say(failed === null ? `undone: ${one.says}` : `NOT undone: ${one.says}: ${failed}`);
-    }
+    const { things, lease } = await leftovers(options, namespace);
+    for (const one of things) await undo(one);
+    if (lease && left.length === 0) await undo(lease);
   }
   if (left.length > 0) throw new StillBroken(`could not heal ${left.join('; ')}`, left);
   return undone;
 };
 
-/** The lease goes last: until then nobody else begins. */
-const leftovers = async ({ cluster, force, say }: HealOptions, namespace: string): Promise<readonly Leftover[]> => {
+type Left = { readonly things: readonly Leftover[]; readonly lease: Leftover | null };
+
+/** The lease goes last, and only when nothing else is left: until then nobody else begins. */
+const leftovers = async ({ cluster, force, say }: HealOptions, namespace: string): Promise<Left> => {
   const lease = await held(cluster, namespace);
   const living = lease?.alive && !force ? lease.runId : null;
   if (living !== null)
@@ -54,8 +56,8 @@ const leftovers = async ({ cluster, force, say }: HealOptions, namespace: string
     delayLeftovers(cluster, [namespace]),
     jobLeftovers(cluster, [namespace]),
   ]);
-  const found = all.flat().filter(({ runId }) => runId !== living);
-  if (!lease || living !== null) return found;
+  const things = all.flat().filter(({ runId }) => runId !== living);
+  if (!lease || living !== null) return { things, lease: null };
   const says = `lease of run ${lease.runId} in ${namespace}`;
-  return [...found, { says, runId: lease.runId, undo: () => release(cluster, namespace, undefined) }];
+  return { things, lease: { says, runId: lease.runId, undo: () => release(cluster, namespace, undefined) } };
 };

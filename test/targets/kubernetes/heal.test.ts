@@ -22,6 +22,7 @@ const world = (policies: Thing[], held: Thing | null, refuses = false) => {
   const state = { policies, held };
   const http = ({ method, url }: Request, response: Parameters<typeof json>[0]) => {
     const [name, kind] = url.pathname.split('/').reverse() as [string, string];
+    if (url.pathname.includes('cilium')) return json(response, 404, { kind: 'Status', message: 'not served' });
     if (url.pathname === '/apis') return json(response, 200, { kind: 'APIGroupList', groups: [] });
     if (kind === 'leases' && method === 'DELETE') state.held = null;
     if (kind === 'leases')
@@ -91,5 +92,6 @@ describe('healing a cluster', () => {
       message: expect.stringContaining('not for you'),
     });
     expect(it.state.policies).toHaveLength(1);
+    expect(it.state.held).not.toBeNull();
   });
 });
