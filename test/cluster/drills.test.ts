@@ -41,23 +41,37 @@ const asBefore = async (): Promise<void> => {
   }
 };
 
+const ATTEMPTS = 3;
+
+/**
+ * A drill in a platform that is not steady breaks nothing and says so: it is run again, as on a cluster that has just come up.
+ * Traffic is sent from inside: a port-forward of every request would share a small machine with what is measured.
+ */
+const drilled = async (name: string, out: string) => {
+  for (let attempt = 1; ; attempt += 1) {
+    const own = join(out, String(attempt));
+    const ran = await firedrill(['run', name, ...AT, '--workers', '1', '--out', own, '--seed', '3']);
+    const verdict = await verdictIn(own).catch(() => null);
+    const unsteady = verdict?.outcome === 'inconclusive' && verdict.because.includes('no steady state');
+    if (!unsteady || attempt === ATTEMPTS) return { ran, verdict, run: (await runsIn(own))[0]! };
+  }
+};
+
 drill.each(['control', 'killed-order-service', 'slow-edge-for-tagged-requests', 'blocked-edge', 'slow-market-data'])(
   `%s: passes in the cluster as in the lab, and touches only what was allowed${because}`,
   async (name) => {
     await using out = await folder();
-    // From inside: a port-forward of every request would share this small machine with what is measured.
-    const ran = await firedrill(['run', name, ...AT, '--workers', '1', '--out', out.path, '--seed', '3']);
-    const verdict = await verdictIn(out.path).catch(() => null);
+    const { ran, verdict, run } = await drilled(name, out.path);
     expect({ code: ran.code, tale: verdict ? tale(verdict) : ran.err }).toEqual({
       code: 0,
       tale: verdict ? tale(verdict) : '',
     });
-    const touched = (await read((await runsIn(out.path))[0]!, FILES.audit)).trim().split('\n');
+    const touched = (await read(run, FILES.audit)).trim().split('\n');
     const changes = touched.map((line) => JSON.parse(line)).filter(({ verb }) => verb !== 'portforward');
     expect(new Set(changes.map(({ namespace }) => namespace))).toEqual(new Set([NAMESPACE]));
     await asBefore();
   },
-  5 * MINUTES,
+  8 * MINUTES,
 );
 
 drill.each([
@@ -127,7 +141,7 @@ drill.each([
 drill(
   `three workers give one ledger, whole, on the seeded plan of one${because}`,
   async () => {
-    const offsets = async (args: readonly string[]) => {
+    const planned = async (args: readonly string[]): Promise<LedgerRecord[]> => {
       await using out = await folder();
       const ran = await firedrill(['run', short('control'), ...AT, '--out', out.path, '--no-capture', ...args]);
       const verdict = await verdictIn(out.path);
@@ -135,10 +149,19 @@ drill(
       const lines = (await read((await runsIn(out.path))[0]!, FILES.ledger)).trim().split('\n');
       const records = lines.map((line) => JSON.parse(line) as LedgerRecord).sort((a, b) => a.n - b.n);
       expect(verdict.traffic.sent).toBe(records.length);
-      const first = Date.parse(records[0]!.intended);
-      return records.map(({ n, user, request, intended }) => [n, user, request, Date.parse(intended) - first]);
+      return records;
     };
-    expect(await offsets(['--workers', '3'])).toEqual(await offsets(['--workers', '1']));
+    const [three, one] = [await planned(['--workers', '3']), await planned(['--workers', '1'])];
+    const what = ({ n, user, request }: LedgerRecord) => [n, user, request];
+    expect(three.map(what)).toEqual(one.map(what));
+    const offsets = (all: readonly LedgerRecord[]): number[] => {
+      const first = Date.parse(all[0]!.intended);
+      return all.map(({ intended }) => Date.parse(intended) - first);
+    };
+    // A ledger has whole milliseconds, and a run starts between two of them.
+    const due = offsets(one);
+    const apart = offsets(three).map((offset, i) => Math.abs(offset - due[i]!));
+    expect(Math.max(...apart)).toBeLessThanOrEqual(1);
     await asBefore();
   },
   5 * MINUTES,

@@ -56,7 +56,12 @@ export type Exec = {
 export type Executed = { readonly code: number; readonly out: string; readonly err: string };
 
 /** A port of a pod, or of whichever ready pod is behind a service, on this machine's loopback. Its end cuts what it carries. */
-export type Forward = AsyncDisposable & { readonly host: string; readonly port: number };
+export type Forward = AsyncDisposable & {
+  readonly host: string;
+  readonly port: number;
+  /** Why a connection to it, the last that failed, did not come about; null when each did. */
+  readonly broken: () => string | null;
+};
 
 export type Cluster = AsyncDisposable & {
   /** The API server's URL, the kubeconfig's context and where that kubeconfig is, for messages. */

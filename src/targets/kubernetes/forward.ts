@@ -1,5 +1,6 @@
 // Ports of pods on this machine's loopback: each connection here is a WebSocket of its own, and a connection in the pod.
 import { createServer, type Socket } from 'node:net';
+import { oneLine } from '../../errors.ts';
 import { after } from '../../time.ts';
 import { type Channel, openChannel } from './channel.ts';
 import type { Cluster, Forward } from './cluster.ts';
@@ -14,15 +15,20 @@ const ERROR = 1;
 const PORT_BYTES = 2;
 const HIGH_WATER = 1024 * 1024;
 
+type OnBroken = (why: unknown) => void;
 type Where = Parameters<Cluster['forward']>[0];
 
 /** See Cluster.forward. A connection that the pod refuses or breaks, or that has no pod, is reset here too. */
 export const openForward = async (wire: Wire, where: Where): Promise<Forward> => {
   const carried = new Set<Socket>();
+  let broken: string | null = null;
+  const onBroken = (error: unknown): void => {
+    broken = oneLine(error);
+  };
   const server = createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (local) => {
     carried.add(local);
     local.once('close', () => carried.delete(local));
-    void carry(wire, where, local);
+    void carry(wire, where, local, onBroken);
   });
   const port = await listening(server);
   const end = async (): Promise<void> => {
@@ -32,10 +38,10 @@ export const openForward = async (wire: Wire, where: Where): Promise<Forward> =>
     await ended;
   };
   wire.closed.addEventListener('abort', end, { once: true });
-  return { host: HOST, port, [Symbol.asyncDispose]: end };
+  return { host: HOST, port, broken: () => broken, [Symbol.asyncDispose]: end };
 };
 
-const carry = async (wire: Wire, where: Where, local: Socket): Promise<void> => {
+const carry = async (wire: Wire, where: Where, local: Socket, onBroken: OnBroken): Promise<void> => {
   const gone = new AbortController();
   local.on('error', () => {}).once('close', () => gone.abort());
   try {
@@ -44,16 +50,18 @@ const carry = async (wire: Wire, where: Where, local: Socket): Promise<void> => 
     mustBeSubdomain('pod', pod);
     const query = new URLSearchParams({ ports: String(port) });
     const into = { verb: 'portforward', namespace, pod, query, protocols: [V4] } as const;
-    join(local, await openChannel(wire, into, gone.signal), wire.patience.lingerMs);
-  } catch {
+    join(local, await openChannel(wire, into, gone.signal), wire.patience.lingerMs, onBroken);
+  } catch (error) {
+    // A client that gave up first has broken nothing.
+    if (!gone.signal.aborted) onBroken(error);
     local.resetAndDestroy();
   }
 };
 
-const join = (local: Socket, channel: Channel, lingerMs: number): void => {
+const join = (local: Socket, channel: Channel, lingerMs: number, onBroken: OnBroken): void => {
   const { socket } = channel;
   const ending = lingering(channel, lingerMs);
-  fromPod(local, channel, ending.heard);
+  fromPod(local, channel, ending.heard, onBroken);
   local.on('data', (chunk) => {
     ending.asked();
     socket.send(Buffer.concat([Buffer.of(DATA), chunk]), () => {
@@ -70,7 +78,7 @@ const join = (local: Socket, channel: Channel, lingerMs: number): void => {
   local.resume();
 };
 
-const fromPod = (local: Socket, { socket }: Channel, heard: () => void): void => {
+const fromPod = (local: Socket, { socket }: Channel, heard: () => void, onBroken: OnBroken): void => {
   const begun = new Set<number>();
   socket.on('message', (message: Buffer) => {
     const channel = message[0]!;
@@ -78,8 +86,10 @@ const fromPod = (local: Socket, { socket }: Channel, heard: () => void): void =>
     begun.add(channel);
     if (bytes.length === 0) return;
     heard();
-    if (channel === ERROR) local.resetAndDestroy();
-    else if (channel === DATA && !local.write(bytes)) socket.pause();
+    if (channel === ERROR) {
+      onBroken(bytes.toString());
+      local.resetAndDestroy();
+    } else if (channel === DATA && !local.write(bytes)) socket.pause();
   });
   // 1006: there was no closing handshake, the connection broke.
   socket.once('close', (code) => (code === 1006 ? local.resetAndDestroy() : local.destroySoon()));

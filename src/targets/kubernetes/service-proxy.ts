@@ -42,7 +42,8 @@ export const openServiceProxy = async (wire: Wire, { namespace, service, port }:
     await ended;
   };
   wire.closed.addEventListener('abort', end, { once: true });
-  return { host: HOST, port: bound, [Symbol.asyncDispose]: end };
+  // Who can't be reached through it is told by its own answers.
+  return { host: HOST, port: bound, broken: () => null, [Symbol.asyncDispose]: end };
 };
 
 const pass = async (wire: Wire, prefix: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -1,5 +1,5 @@
 // What can be known of a cluster without changing it: enough for a plan. Ports of backends are brought to this machine.
-import { oneLine } from '../../errors.ts';
+import { oneLine, Unreachable } from '../../errors.ts';
 import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
 import { SECOND, systemClock } from '../../time.ts';
@@ -43,6 +43,7 @@ export const survey = async (options: SurveyOptions): Promise<Survey> => {
   const { kubeconfig, context, audit } = options;
   const cluster = await openCluster({ audit, ...(kubeconfig ? { kubeconfig } : {}), ...(context ? { context } : {}) });
   const opened: AsyncDisposable[] = [cluster];
+  const forwards: Forward[] = [];
   const dispose = async (): Promise<void> => {
     for (const one of opened.splice(0).reverse()) await one[Symbol.asyncDispose]();
   };
@@ -56,10 +57,14 @@ export const survey = async (options: SurveyOptions): Promise<Survey> => {
       if (at === null || typeof at === 'string') return at;
       const reached = await reachable(cluster, at, via);
       opened.push(reached);
+      forwards.push(reached);
       return `${reached.host}:${reached.port}`;
     };
     const endpoints = await endpointsOf(mapped, backends, reach);
-    const timing = await timingOf(endpoints, platform);
+    const timing = await timingOf(endpoints, platform).catch((error: unknown) => {
+      const why = new Set(forwards.flatMap(({ broken }) => broken() ?? []));
+      throw why.size > 0 ? new Unreachable(`${[...why].join('; ')}: ${oneLine(error)}`) : error;
+    });
     const facts: Facts = {
       target: 'kubernetes',
       platform: platform.name,
@@ -88,7 +93,12 @@ export const survey = async (options: SurveyOptions): Promise<Survey> => {
 
 export const reachable = async (cluster: Cluster, at: ServiceAt, via: Via): Promise<Forward> => {
   if (via === 'direct')
-    return { host: `${at.service}.${at.namespace}`, port: at.port, [Symbol.asyncDispose]: async () => undefined };
+    return {
+      host: `${at.service}.${at.namespace}`,
+      port: at.port,
+      broken: () => null,
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   if (via === 'service-proxy') return cluster.serviceProxy(at);
   return cluster.forward(await inTurn(() => behind(cluster, at)));
 };

@@ -185,17 +185,20 @@ describe('a forward', () => {
       greets(socket);
       socket.send(Buffer.concat([Buffer.of(1), Buffer.from('connection refused')]));
     });
+    expect(it.forward.broken()).toBeNull();
     expect(await untilEnd(connect(it.forward.port, it.forward.host))).toBe('ECONNRESET');
+    expect(it.forward.broken()).toBe('connection refused');
     await noChannelLeft(it.mock);
   });
 
   test.each([
-    ['there is no pod', undefined, () => Promise.reject(new Error('none is ready'))],
-    ['the server refuses', undefined, async () => POD],
-    ['the pod’s name is none', echoes, async () => ({ ...POD, pod: '../x' })],
-  ])('resets the client’s connection when %s', async (_, channel, pod) => {
+    ['there is no pod', undefined, () => Promise.reject(new Error('none is ready')), /^none is ready$/],
+    ['the server refuses', undefined, async () => POD, /pods\/portforward/],
+    ['the pod’s name is none', echoes, async () => ({ ...POD, pod: '../x' }), /'?\.\.\/x/],
+  ])('resets the client’s connection, and tells why, when %s', async (_, channel, pod, why) => {
     await using it = await forwarded(channel, {}, pod);
     expect(await untilEnd(connect(it.forward.port, it.forward.host))).toBe('ECONNRESET');
+    expect(it.forward.broken()).toMatch(why);
     await noChannelLeft(it.mock);
   });
 
