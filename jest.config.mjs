@@ -2,7 +2,7 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/test/live/', '/test/cluster/'],
+  testPathIgnorePatterns: ['/node_modules/', '/test/live/', '/test/cluster/', '/test/backends/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/helpers/strip-types.mjs' },
   testEnvironmentOptions: { customExportConditions: ['node', 'node-addons', 'firedrill-source'] },
