@@ -1,5 +1,4 @@
 // Addresses as text. A capture has few of them and many packets, so each text is made once.
-import { bigEndian } from './bytes.ts';
 
 /** Spoofed sources could be without number; a full cache starts anew. */
 const LIMIT = 65_536;
@@ -14,21 +13,20 @@ const cached = <K>(cache: Map<K, string>, key: K, make: () => string): string =>
 const v4Texts = new Map<number, string>();
 const v6Texts = new Map<string, string>();
 
-/** The four bytes at `at` as a dotted quad. */
-export const v4 = (bytes: Buffer, at: number): string => {
-  const key = bigEndian.u32(bytes, at);
-  return v4Texts.get(key) ?? cached(v4Texts, key, () => bytes.subarray(at, at + 4).join('.'));
+/**
+ * The address of four 32-bit words, signed or not, in the canonical form of RFC 5952; an IPv4-mapped one (::ffff:a.b.c.d)
+ * as the IPv4 address that it is.
+ */
+export const addressText = (w0: number, w1: number, w2: number, w3: number): string => {
+  if (w0 === 0 && w1 === 0 && w2 === 0xffff) return v4Texts.get(w3) ?? cached(v4Texts, w3, () => bytesOf(w3).join('.'));
+  const key = `${w0},${w1},${w2},${w3}`;
+  return v6Texts.get(key) ?? cached(v6Texts, key, () => v6Text([w0, w1, w2, w3]));
 };
 
-/** The sixteen bytes at `at` in the canonical form of RFC 5952; an IPv4-mapped address as the IPv4 address that it is. */
-export const v6 = (bytes: Buffer, at: number): string => {
-  const key = bytes.toString('latin1', at, at + 16);
-  return v6Texts.get(key) ?? cached(v6Texts, key, () => v6Text(bytes.subarray(at, at + 16)));
-};
+const bytesOf = (word: number): number[] => [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255];
 
-const v6Text = (bytes: Buffer): string => {
-  const groups = Array.from({ length: 8 }, (_, i) => bigEndian.u16(bytes, 2 * i));
-  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) return bytes.subarray(12).join('.');
+const v6Text = (words: readonly number[]): string => {
+  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
   const hex = groups.map((group) => group.toString(16));
   const { from, length } = longestZeroes(groups);
   if (length < 2) return hex.join(':');

@@ -1,14 +1,12 @@
 // Classic pcap: a file header of 24 bytes, then a header of 16 bytes and the bytes kept for every packet.
-import type { Nanos } from '../model.ts';
 import { bigEndian, LONGEST_PACKET, LONGEST_RECORD, littleEndian } from './bytes.ts';
-import type { OnPacket } from './reader.ts';
-import type { Stepper } from './records.ts';
+import type { Stepper, Visit } from './records.ts';
 
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
 
 /** Steps through a classic pcap file, its file header first. */
-export const classic = (onPacket: OnPacket): Stepper => {
+export const classic = (visit: Visit): Stepper => {
   let packets: Stepper | null = null;
   return (bytes, at, end) => {
     if (packets) return packets(bytes, at, end);
@@ -21,7 +19,7 @@ export const classic = (onPacket: OnPacket): Stepper => {
     const longest = Math.min(Math.max(numbers.u32(bytes, at + 16), LONGEST_PACKET), LONGEST_RECORD);
     // The upper half may carry the length of the frame check sequence.
     const linkType = numbers.u32(bytes, at + 20) & 0xffff;
-    packets = packetSteps({ u32: numbers.u32, nanoseconds, longest, linkType }, onPacket);
+    packets = packetSteps({ u32: numbers.u32, nanoseconds, longest, linkType }, visit);
     return FILE_HEADER;
   };
 };
@@ -33,9 +31,9 @@ type Header = {
   readonly linkType: number;
 };
 
-const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, onPacket: OnPacket): Stepper => {
+const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, visit: Visit): Stepper => {
   const fractions = nanoseconds ? 1_000_000_000 : 1_000_000;
-  const instant = instants(nanoseconds ? 1 : 1000);
+  const nanos = nanoseconds ? 1 : 1000;
   return (bytes, at, end) => {
     if (end - at < PACKET_HEADER) return -PACKET_HEADER;
     const fraction = u32(bytes, at + 4);
@@ -46,21 +44,7 @@ const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, onPacket: 
     if (kept > length) return `a packet claims ${kept} bytes of only ${length}`;
     const size = PACKET_HEADER + kept;
     if (end - at < size) return -size;
-    const captured = bytes.subarray(at + PACKET_HEADER, at + size);
-    onPacket({ at: instant(u32(bytes, at), fraction), linkType, captured, length });
+    visit(bytes, at + PACKET_HEADER, at + size, length, linkType, u32(bytes, at), fraction * nanos);
     return size;
-  };
-};
-
-/** Seconds and a fraction as an instant; the second's big integer is made once, not for every packet in it. */
-const instants = (nanosPerFraction: number): ((seconds: number, fraction: number) => Nanos) => {
-  let second = 0;
-  let start = 0n;
-  return (seconds, fraction) => {
-    if (seconds !== second) {
-      second = seconds;
-      start = BigInt(seconds) * 1_000_000_000n;
-    }
-    return start + BigInt(fraction * nanosPerFraction);
   };
 };

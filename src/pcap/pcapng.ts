@@ -1,8 +1,7 @@
 // pcapng: blocks that say their type and length, in sections that each have a byte order and interfaces of their own.
-import type { Nanos } from '../model.ts';
 import { bigEndian, LONGEST_PACKET, LONGEST_RECORD, littleEndian, type Numbers } from './bytes.ts';
-import type { OnPacket } from './reader.ts';
-import type { Stepper } from './records.ts';
+import type { Stepper, Visit } from './records.ts';
+import { type Stamps, stamps } from './stamps.ts';
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE = 1;
@@ -10,9 +9,7 @@ const OBSOLETE_PACKET = 2;
 const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 
-type Interface = { readonly linkType: number; readonly snapLength: number; readonly instant: Instant };
-/** From a time stamp's upper and lower 32 bits to an instant. */
-type Instant = (high: number, low: number) => Nanos;
+type Interface = { readonly linkType: number; readonly snapLength: number; readonly stamps: Stamps };
 
 type Section = { readonly numbers: Numbers; readonly interfaces: Interface[] };
 
@@ -20,10 +17,10 @@ type Section = { readonly numbers: Numbers; readonly interfaces: Interface[] };
 type Body = { readonly bytes: Buffer; readonly from: number; readonly to: number };
 
 /** Reads one block's body; text says why it is damaged. */
-type Read = (section: Section, body: Body, onPacket: OnPacket) => string | null;
+type Read = (section: Section, body: Body, visit: Visit) => string | null;
 
 /** Steps through a pcapng file, block by block. Blocks that carry no packets are passed over. */
-export const pcapng = (onPacket: OnPacket): Stepper => {
+export const pcapng = (visit: Visit): Stepper => {
   let section: Section = { numbers: littleEndian, interfaces: [] };
   return (bytes, at, end) => {
     if (end - at < 12) return -12;
@@ -39,7 +36,7 @@ export const pcapng = (onPacket: OnPacket): Stepper => {
     if (again !== size) return `a block of ${size} bytes says ${again} at its end`;
     if (isSection) section = { numbers, interfaces: [] };
     const body = { bytes, from: at + 8, to: at + size - 4 };
-    return (READERS.get(type)?.(section, body, onPacket) ?? null) || size;
+    return (READERS.get(type)?.(section, body, visit) ?? null) || size;
   };
 };
 
@@ -60,7 +57,7 @@ const readInterface: Read = ({ numbers, interfaces }, { bytes, from, to }) => {
   interfaces.push({
     linkType: numbers.u16(bytes, from),
     snapLength: numbers.u32(bytes, from + 4),
-    instant: instants(options.resolution, options.offset),
+    stamps: stamps(options.resolution, options.offset),
   });
   return null;
 };
@@ -90,32 +87,23 @@ const u64 = ({ u32 }: Numbers, bytes: Buffer, at: number): bigint =>
 
 const padded = (length: number): number => (length + 3) & ~3;
 
-/** if_tsresol is a negative power of ten, or of two when its highest bit is set. */
-const instants = (resolution: number, offsetSeconds: bigint): Instant => {
-  const units = resolution & 0x80 ? 2n ** BigInt(resolution & 0x7f) : 10n ** BigInt(resolution);
-  const offset = offsetSeconds * 1_000_000_000n;
-  // Microseconds since 1970 fit a double until the year 2255, which saves most of the big integers.
-  if (units === 1_000_000n) return (high, low) => offset + BigInt(high * 2 ** 32 + low) * 1000n;
-  return (high, low) => offset + (((BigInt(high) << 32n) | BigInt(low)) * 1_000_000_000n) / units;
-};
-
-const readEnhanced: Read = ({ numbers, interfaces }, body, onPacket) =>
+const readEnhanced: Read = ({ numbers, interfaces }, body, visit) =>
   body.to - body.from < 20
     ? 'a packet block is too short'
-    : emit(interfaces, numbers.u32(body.bytes, body.from), numbers, body, onPacket);
+    : emit(interfaces, numbers.u32(body.bytes, body.from), numbers, body, visit);
 
 /** The obsolete packet block differs in its first four bytes only: a shorter interface number, and a count of drops. */
-const readObsolete: Read = ({ numbers, interfaces }, body, onPacket) =>
+const readObsolete: Read = ({ numbers, interfaces }, body, visit) =>
   body.to - body.from < 20
     ? 'a packet block is too short'
-    : emit(interfaces, numbers.u16(body.bytes, body.from), numbers, body, onPacket);
+    : emit(interfaces, numbers.u16(body.bytes, body.from), numbers, body, visit);
 
 const emit = (
   interfaces: readonly Interface[],
   index: number,
   { u32 }: Numbers,
   { bytes, from, to }: Body,
-  onPacket: OnPacket,
+  visit: Visit,
 ): string | null => {
   const on = interfaces[index];
   const kept = u32(bytes, from + 12);
@@ -123,20 +111,21 @@ const emit = (
   if (!on) return `a packet names interface ${index} of ${interfaces.length}`;
   if (kept > to - from - 20) return `a packet claims ${kept} bytes in a block of ${to - from + 12}`;
   if (kept > length) return `a packet claims ${kept} bytes of only ${length}`;
-  const at = on.instant(u32(bytes, from + 4), u32(bytes, from + 8));
-  onPacket({ at, linkType: on.linkType, captured: bytes.subarray(from + 20, from + 20 + kept), length });
+  const { stamps } = on;
+  stamps.read(u32(bytes, from + 4), u32(bytes, from + 8));
+  visit(bytes, from + 20, from + 20 + kept, length, on.linkType, stamps.seconds, stamps.nanos);
   return null;
 };
 
 /** A simple packet block has neither a time nor a length of what it kept: that follows from the interface's limit. */
-const readSimple: Read = ({ numbers, interfaces }, { bytes, from, to }, onPacket) => {
+const readSimple: Read = ({ numbers, interfaces }, { bytes, from, to }, visit) => {
   const on = interfaces[0];
   if (!on) return 'a simple packet comes before any interface';
   if (to - from < 4) return 'a packet block is too short';
   const length = numbers.u32(bytes, from);
   const kept = Math.min(length, on.snapLength || LONGEST_PACKET);
   if (kept > to - from - 4) return `a packet claims ${kept} bytes in a block of ${to - from + 12}`;
-  onPacket({ at: 0n, linkType: on.linkType, captured: bytes.subarray(from + 4, from + 4 + kept), length });
+  visit(bytes, from + 4, from + 4 + kept, length, on.linkType, 0, 0);
   return null;
 };
 

@@ -2,7 +2,7 @@
 import type { Nanos } from '../model.ts';
 import { classic } from './classic.ts';
 import { pcapng } from './pcapng.ts';
-import { createRecords, type Stepper } from './records.ts';
+import { createRecords, type Stepper, type Visit } from './records.ts';
 
 /**
  * One packet of a capture. `at` is when it was captured; 0n where the file does not say (pcapng's simple packet blocks).
@@ -46,12 +46,20 @@ export type PcapReader = {
  * https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html
  */
 export const createPcapReader = (onPacket: OnPacket): PcapReader => {
+  const instant = instants();
+  return createPcapScanner((bytes, from, to, length, linkType, seconds, nanos) =>
+    onPacket({ at: instant(seconds, nanos), linkType, captured: bytes.subarray(from, to), length }),
+  );
+};
+
+/** The same reader without an object for every packet: `visit` gets plain numbers. For captures of many millions. */
+export const createPcapScanner = (visit: Visit): PcapReader => {
   let format: PcapFormat = null;
   let packets = 0;
   let body: Stepper | null = null;
-  const count: OnPacket = (packet) => {
+  const count: Visit = (bytes, from, to, length, linkType, seconds, nanos) => {
     packets += 1;
-    onPacket(packet);
+    visit(bytes, from, to, length, linkType, seconds, nanos);
   };
   const begin: Stepper = (bytes, at, end) => {
     if (end - at < 4) return -4;
@@ -71,6 +79,19 @@ export const createPcapReader = (onPacket: OnPacket): PcapReader => {
         return { format, packets, end: { truncated: offset, why: `a record stops after ${waiting} bytes` } };
       return { format, packets, end: 'complete' };
     },
+  };
+};
+
+/** Seconds and nanoseconds as an instant; a second's big integer is made once, not for every packet in it. */
+const instants = (): ((seconds: number, nanos: number) => Nanos) => {
+  let second = 0;
+  let start = 0n;
+  return (seconds, nanos) => {
+    if (seconds !== second) {
+      second = seconds;
+      start = BigInt(seconds) * 1_000_000_000n;
+    }
+    return start + BigInt(nanos);
   };
 };
 

@@ -6,6 +6,21 @@
  */
 export type Step = number | string;
 
+/**
+ * Takes one captured packet: its bytes are those from `from` to `to`, valid only during the call; `length` is how many there
+ * were on the wire. When it was captured, in seconds since the epoch and nanoseconds, both 0 where the file does not say.
+ * Plain numbers, because a capture has millions of packets.
+ */
+export type Visit = (
+  bytes: Buffer,
+  from: number,
+  to: number,
+  length: number,
+  linkType: number,
+  seconds: number,
+  nanos: number,
+) => void;
+
 /** Reads one record at `at`; bytes before `at` and from `end` on are not its own. */
 export type Stepper = (bytes: Buffer, at: number, end: number) => Step;
 
