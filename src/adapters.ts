@@ -1,5 +1,7 @@
-// Every layer's adapter for the endpoints that a target has.
-import { oneLine } from './errors.ts';
+// Every layer's adapter for the endpoints that a target has, each with the credentials that the profile names for it.
+import { type HttpBackend, isAddress } from './access.ts';
+import { type Access, accessTo, pemOf } from './credentials.ts';
+import { oneLine, Usage } from './errors.ts';
 import { type Expectation, type Guard, meets } from './expect.ts';
 import { instant } from './instant.ts';
 import { alertmanager } from './layers/alerts/adapter.ts';
@@ -23,45 +25,70 @@ export type Sources = {
   readonly platform: Platform;
 };
 
-/** One adapter for each layer that is there. */
+/** One adapter for each layer that is there. Throws Usage when a certificate or key of the profile can't be used. */
 export const adapters = ({ endpoints, webhook, capture, naming, platform }: Sources): LayerAdapter[] => {
   const { telemetry } = platform;
   const services = Object.keys(platform.components);
+  const at = (name: HttpBackend): Source | null =>
+    endpoints[name] === null
+      ? null
+      : { url: endpoints[name], access: accessTo(platform.backends, name, endpoints[name]) };
+  const [traces, metrics, alerts, logs] = [at('jaeger'), at('prometheus'), at('alertmanager'), at('loki')];
   return [
-    ...(endpoints.jaeger ? [jaeger({ url: endpoints.jaeger, naming, telemetry, services })] : []),
-    ...(endpoints.prometheus ? [prometheus({ url: endpoints.prometheus, naming, telemetry })] : []),
-    ...(endpoints.prometheus && endpoints.alertmanager
+    ...(traces ? [jaeger({ ...traces, naming, telemetry, services })] : []),
+    ...(metrics ? [prometheus({ ...metrics, naming, telemetry })] : []),
+    ...(metrics && alerts
       ? [
           alertmanager({
-            prometheusUrl: endpoints.prometheus,
-            alertmanagerUrl: endpoints.alertmanager,
+            prometheusUrl: metrics.url,
+            alertmanagerUrl: alerts.url,
             webhookUrl: webhook,
+            access: { prometheus: metrics.access, alertmanager: alerts.access },
             naming,
           }),
         ]
       : []),
-    ...(endpoints.loki ? [loki({ url: endpoints.loki, naming, telemetry })] : []),
-    ...(endpoints.hubble ? [hubble({ address: endpoints.hubble, naming })] : []),
+    ...(logs ? [loki({ ...logs, naming, telemetry })] : []),
+    ...(endpoints.hubble ? [flows(endpoints.hubble, naming, platform)] : []),
     ...(capture ? [packets({ file: capture, naming })] : []),
   ];
 };
 
+type Source = { readonly url: string; readonly access: Access };
+
+/** Flows of a Hubble at `host:port`, or out of a file in which they were recorded. */
+export const flows = (from: string, naming: Naming, { backends }: Platform): LayerAdapter => {
+  if (!isAddress(from)) throw new Usage(`${from}: recorded flows can't be read yet`);
+  const section = backends.hubble?.tls;
+  if (!section) return hubble({ address: from, naming });
+  const { ca = '', ...pem } = pemOf('backends.hubble.tls', section);
+  return hubble({ address: from, naming, tls: { ca, ...pem } });
+};
+
 /** A scenario's own PromQL and LogQL, to be asked at every look. */
-export const questions = (also: readonly Expectation[], endpoints: Endpoints) =>
+export const questions = (also: readonly Expectation[], endpoints: Endpoints, platform: Platform) =>
   also.flatMap((one, expectation) => {
     if (!('bound' in one)) return [];
-    const ask = (at: Nanos): Promise<number | null> =>
-      instant(one.kind, one.kind === 'promql' ? endpoints.prometheus : endpoints.loki, one.query, at);
-    return [{ expectation, query: one.query, ask }];
+    const asked = asker(one.kind, endpoints, platform);
+    return [{ expectation, query: one.query, ask: (at: Nanos) => asked(one.query, at) }];
   });
 
 /** Why the hold must end: the scenario's guard holds, or can't be asked. Null while neither is so. */
-export const guardOf = (guard: Guard, endpoints: Endpoints, clock: Clock) => async (): Promise<string | null> => {
-  const base = guard.kind === 'promql' ? endpoints.prometheus : endpoints.loki;
-  try {
-    const value = await instant(guard.kind, base, guard.query, clock.now());
-    return meets(guard.bound, value) ? `${guard.query} is ${value}` : null;
-  } catch (error) {
-    return `the abort condition could not be asked: ${oneLine(error)}`;
-  }
+export const guardOf = (guard: Guard, endpoints: Endpoints, platform: Platform, clock: Clock) => {
+  const asked = asker(guard.kind, endpoints, platform);
+  return async (): Promise<string | null> => {
+    try {
+      const value = await asked(guard.query, clock.now());
+      return meets(guard.bound, value) ? `${guard.query} is ${value}` : null;
+    } catch (error) {
+      return `the abort condition could not be asked: ${oneLine(error)}`;
+    }
+  };
+};
+
+const asker = (kind: Guard['kind'], endpoints: Endpoints, { backends }: Platform) => {
+  const name = kind === 'promql' ? 'prometheus' : 'loki';
+  const base = endpoints[name];
+  const access = base === null ? undefined : accessTo(backends, name, base);
+  return (query: string, at: Nanos): Promise<number | null> => instant(kind, base, query, at, access);
 };

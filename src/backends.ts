@@ -1,8 +1,13 @@
-// Real backends in place of the lab's own: what the command line names, and whether it can be used, before anything runs.
+// Real backends in place of a target's own: what the command line and the profile name, and whether it can be used, before
+// anything runs.
+import { existsSync } from 'node:fs';
+import { HTTP_BACKENDS, isAddress, shownUrl, trimmedUrl, urlProblem } from './access.ts';
+import { flows } from './adapters.ts';
+import { accessTo, mustBeReadable } from './credentials.ts';
 import type { Backends } from './drill.ts';
 import { Unreachable, Usage } from './errors.ts';
+import { throughGrafana } from './grafana.ts';
 import { alertmanager } from './layers/alerts/adapter.ts';
-import { hubble } from './layers/flows/adapter.ts';
 import { loki } from './layers/logs/adapter.ts';
 import { prometheus } from './layers/metrics/adapter.ts';
 import { jaeger } from './layers/traces/adapter.ts';
@@ -32,7 +37,7 @@ export type Swapped = { readonly reads: Backends; readonly receivers: Receivers 
 const OTLP_PORT = 4318;
 const PATIENCE_MS = 10_000;
 
-/** Throws Usage when an option is no URL (for Hubble: no `host:port`), or when spans would go where nobody reads them. */
+/** Throws Usage when an option is no URL (for Hubble: neither `host:port` nor a file), or when spans would go where nobody reads them. */
 export const swapped = (given: Given): Swapped => {
   const url = (name: Exclude<Name, 'hubble'>): string | null =>
     given[name] === undefined ? null : baseUrl(name, given[name]);
@@ -41,7 +46,7 @@ export const swapped = (given: Given): Swapped => {
     loki: url('loki'),
     prometheus: url('prometheus'),
     alertmanager: url('alertmanager'),
-    hubble: hostAndPort(given.hubble),
+    hubble: flowsFrom(given.hubble),
   };
   if (given.otlp !== undefined && read.jaeger === null)
     throw new Usage(`--otlp ${given.otlp}: say with --jaeger where those spans can be read`);
@@ -50,17 +55,33 @@ export const swapped = (given: Given): Swapped => {
   return { reads, receivers: { otlp: url('otlp') ?? otlpOf(read.jaeger), loki, prometheus, alertmanager } };
 };
 
-const baseUrl = (name: Name, text: string): string => {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash)
-    throw new Usage(`--${name} ${text}: must be an http or https URL without a query, such as http://127.0.0.1:3100`);
-  return url.href.replace(/\/+$/, '');
+/**
+ * Where a cluster's layers are read: where the command line says, else the profile's `backends`, else through its Grafana. What the
+ * profile's `kubernetes` section places is not looked for in Grafana. Throws Usage as `swapped` does, Unreachable when Grafana can't be asked.
+ */
+export const named = async (given: Given, { backends, kubernetes }: Platform): Promise<Backends> => {
+  const { reads } = swapped(given);
+  const own = HTTP_BACKENDS.flatMap((name) => (backends[name]?.url ? [[name, backends[name].url] as const] : []));
+  const hubble = backends.hubble?.address;
+  const known = { ...Object.fromEntries(own), ...(hubble ? { hubble } : {}), ...reads };
+  const unplaced = HTTP_BACKENDS.filter((name) => !known[name] && !kubernetes.backends[name]);
+  return { ...(await throughGrafana(backends, unplaced)), ...known };
 };
 
-const hostAndPort = (text: string | undefined): string | null => {
-  if (text !== undefined && !/^[^/\s]+:\d+$/.test(text))
-    throw new Usage(`--hubble ${text}: must be host:port, such as 127.0.0.1:4245`);
-  return text ?? null;
+const baseUrl = (name: Name, text: string): string => {
+  const problem = urlProblem(text);
+  if (problem) throw new Usage(`--${name} ${shownUrl(text)}: ${problem}`);
+  return trimmedUrl(text);
+};
+
+const RECORDED = /\.(json|jsonl|ndjson)(\.gz)?$/;
+
+const flowsFrom = (text: string | undefined): string | null => {
+  if (text === undefined || isAddress(text)) return text ?? null;
+  if (RECORDED.test(text) || existsSync(text)) return text;
+  throw new Usage(
+    `--hubble ${text}: must be host:port, such as 127.0.0.1:4245, or a file of recorded flows, such as flows.ndjson`,
+  );
 };
 
 /** Jaeger takes OTLP over HTTP on a port of its own (jaegertracing.io/docs/latest/architecture/apis). */
@@ -72,9 +93,10 @@ const otlpOf = (jaegerUrl: string | null): string | null => {
 
 /**
  * Looks once at each swapped layer, with the adapter that will read it, and makes an empty delivery to each that is sent to.
- * Throws Unreachable with one line that names each that can't be used: layer, option, URL and reason.
+ * Throws Usage when a secret of the profile can't be read, Unreachable with one line that names each that can't be used: layer, option, URL and reason.
  */
 export const mustAnswer = async ({ reads, receivers }: Swapped, platform: Platform): Promise<void> => {
+  await mustBeReadable(platform.backends);
   const names = Object.keys(LAYER) as Name[];
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const told = await Promise.all(
@@ -85,10 +107,17 @@ export const mustAnswer = async ({ reads, receivers }: Swapped, platform: Platfo
       const why = url
         ? ((await unread(name, url, platform, signal)) ?? (sent ? await untaken(name, url, signal) : null))
         : null;
-      return why === null ? [] : [`${LAYER[name]}: --${name} ${url} ${why}`];
+      return why === null ? [] : [`${LAYER[name]}: ${origin(name, platform, url!)} ${why}`];
     }),
   );
   if (told.flat().length > 0) throw new Unreachable(told.flat().join('; '));
+};
+
+/** Who named it. */
+const origin = (name: Name, { backends }: Platform, at: string): string => {
+  if (backends.grafana && at.startsWith(`${backends.grafana.url}/`)) return `backends.grafana, ${name} at ${at}`;
+  const own = name === 'otlp' ? null : name === 'hubble' ? backends.hubble?.address : backends[name]?.url;
+  return own === at ? `backends.${name} ${at}` : `--${name} ${at}`;
 };
 
 const unread = async (name: Name, url: string, platform: Platform, signal: AbortSignal): Promise<string | null> => {
@@ -104,21 +133,27 @@ const untaken = async (name: Name, url: string, signal: AbortSignal): Promise<st
   return why && `can't be sent to: ${why}`;
 };
 
-const reader = (name: Name, url: string, { components, telemetry }: Platform): LayerAdapter | null => {
+const reader = (name: Name, url: string, platform: Platform): LayerAdapter | null => {
+  const { components, telemetry, backends } = platform;
   const services = Object.keys(components);
   const names = naming(services, () => new Map());
+  if (name === 'otlp') return null;
+  if (name === 'hubble') return flows(url, names, platform);
+  const access = accessTo(backends, name, url);
   switch (name) {
     case 'jaeger':
-      return jaeger({ url, naming: names, telemetry, services });
+      return jaeger({ url, access, naming: names, telemetry, services });
     case 'loki':
-      return loki({ url, naming: names, telemetry });
+      return loki({ url, access, naming: names, telemetry });
     case 'prometheus':
-      return prometheus({ url, naming: names, telemetry });
+      return prometheus({ url, access, naming: names, telemetry });
     case 'alertmanager':
-      return alertmanager({ prometheusUrl: null, alertmanagerUrl: url, webhookUrl: null, naming: names });
-    case 'hubble':
-      return hubble({ address: url, naming: names });
-    case 'otlp':
-      return null;
+      return alertmanager({
+        prometheusUrl: null,
+        alertmanagerUrl: url,
+        webhookUrl: null,
+        access: { prometheus: access, alertmanager: access },
+        naming: names,
+      });
   }
 };

@@ -84,7 +84,8 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   const until = phase(plotted, 'baseline');
   const baseline = { from: startAt + fromMs(until.from), until: startAt + fromMs(until.until) };
   const unsteady = (): string | null => steadiness(records, baseline, plotted.steadyState);
-  const guard = plotted.abortIf && guardOf(plotted.abortIf, { ...target.endpoints, ...settings.backends }, systemClock);
+  const guard =
+    plotted.abortIf && guardOf(plotted.abortIf, { ...target.endpoints, ...settings.backends }, platform, systemClock);
   let ended = false;
   try {
     ended = await run({
@@ -154,7 +155,13 @@ const watch = async (
     LayerName,
     number
   >;
-  const gathering = evidence(layers, questions(plotted.also, endpoints), lateMs, join(folder, FILES.evidence), on.look);
+  const gathering = evidence(
+    layers,
+    questions(plotted.also, endpoints, platform),
+    lateMs,
+    join(folder, FILES.evidence),
+    on.look,
+  );
   const ending = new AbortController();
   // Addresses of pods that come up meanwhile must be known when their packets are read.
   const refreshing = during(() => target.pods().then(noted, noted), { ...REFRESH, signal: ending.signal });

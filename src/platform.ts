@@ -1,6 +1,7 @@
 // What a platform is, as data: its components, what they call, how its users behave and what its telemetry is named.
 // The lab plays it; the adapters read their names from it.
 import { z } from 'zod';
+import { backendsSection, urlProblem } from './access.ts';
 import { Usage } from './errors.ts';
 import type { Duration, Edge, Topology } from './model.ts';
 
@@ -131,7 +132,11 @@ const labels = z.record(z.string().min(1), z.string().min(1));
 /** `http://jaeger.example:16686`, or `jaeger.observability:16686`: a Service, its namespace and its port. */
 const place = z
   .string()
-  .regex(/^(https?:\/\/\S+|[a-z0-9-]+\.[a-z0-9-]+:\d+)$/, 'must be a URL or service.namespace:port');
+  .regex(/^(https?:\/\/\S+|[a-z0-9-]+\.[a-z0-9-]+:\d+)$/, 'must be a URL or service.namespace:port')
+  .superRefine((text, context) => {
+    const problem = text.includes('://') ? urlProblem(text) : null;
+    if (problem) context.addIssue(problem);
+  });
 
 /** Where the platform is found in a cluster. What is not said is guessed by the ecosystem's conventions. */
 const kubernetes = z.strictObject({
@@ -178,6 +183,8 @@ const schema = z.strictObject({
   journeys: z.record(z.string(), z.array(step).min(1)),
   telemetry: telemetry.prefault({}),
   kubernetes: kubernetes.prefault({}),
+  /** Backends of one's own, and who may ask them; the lab has its own unless the command line names others. */
+  backends: backendsSection.prefault({}),
   /** Recording rules and alerts that the lab's Prometheus evaluates. */
   recording: z.array(z.strictObject({ record: z.string(), expr: z.string() })).default([]),
   alerts: z.array(alert).default([]),
@@ -207,8 +214,15 @@ export const platform = (profile: PlatformProfile): Platform => {
 export const problems = (error: z.ZodError, whole = 'profile'): string =>
   error.issues.map((issue) => `${issue.path.join('.') || whole}: ${issue.message}`).join('; ');
 
+const namedTwice = ({ kubernetes, backends }: Platform): string[] =>
+  Object.keys(kubernetes.backends).flatMap((name) => {
+    const { url, address } = (backends[name as keyof typeof backends] ?? {}) as { url?: string; address?: string };
+    if (url === undefined && address === undefined) return [];
+    return [`backends.${name} and kubernetes.backends.${name} both say where it is: keep one of them`];
+  });
+
 const danglingCalls = (it: Platform): string[] => {
-  const loose: string[] = [];
+  const loose: string[] = namedTwice(it);
   for (const one of Object.keys(it.kubernetes.components))
     if (!it.components[one]) loose.push(`kubernetes.components names '${one}', which is not one of its components`);
   if (!it.components[it.entry]) loose.push(`entry '${it.entry}' is not one of its components`);

@@ -67,11 +67,11 @@ describe('an instant query', () => {
   test.each([
     [
       { status: 400, body: '{"status":"error","errorType":"bad_data","error":"parse error"}' },
-      /answers 400: .*parse error/,
+      /HTTP 400: .*parse error/,
     ],
-    [HTML, /answers 200: <!doctype html>/],
-    [{ status: 200, body: '{"data":{"resu' }, /answers 200: \{"data":\{"resu/],
-    [{ status: 503, body: '' }, /answers 503/],
+    [HTML, /HTTP 200 with HTML instead of JSON/],
+    [{ status: 200, body: '{"data":{"resu' }, /HTTP 200 with broken or cut off JSON/],
+    [{ status: 503, body: '' }, /HTTP 503 with an empty body/],
   ])('that is answered by %j is Unreachable with the backend’s own words', async (says, words) => {
     const asked = ask(says);
     await expect(asked).rejects.toThrow(words);

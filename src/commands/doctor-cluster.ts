@@ -1,6 +1,6 @@
 // `firedrill doctor --target kubernetes`: whether these drills can run in this cluster, and what can't be judged there.
 import { adapters } from '../adapters.ts';
-import { type Given, swapped } from '../backends.ts';
+import { type Given, named } from '../backends.ts';
 import { oneLine } from '../errors.ts';
 import type { LayerAdapter, LayerName } from '../model.ts';
 import { naming } from '../naming.ts';
@@ -66,7 +66,7 @@ const examineOne = async (
     tell(one);
   for (const one of await faults(cluster, mapped, pods, scenarios, argv)) tell(one);
   if (scenarios.some((one) => one.fault.kind === 'networkPolicy')) tell(plugin(served));
-  await using layers = await reached(cluster, mapped, argv);
+  await using layers = await reached(cluster, mapped, platform, argv);
   const names = naming(Object.keys(platform.components), () => addresses);
   const looked = adapters({ endpoints: layers.endpoints, webhook: null, capture: null, naming: names, platform });
   for (const one of await Promise.all(looked.map(fresh))) tell(one);
@@ -106,10 +106,15 @@ type Why = Partial<Record<BackendName, string>>;
 type Reached = AsyncDisposable & { readonly endpoints: Endpoints; readonly why: Why };
 
 /** Every backend that can be reached, and for the others why not. */
-const reached = async (cluster: Cluster, mapped: Mapping, argv: ClusterDoctorArguments): Promise<Reached> => {
+const reached = async (
+  cluster: Cluster,
+  mapped: Mapping,
+  platform: Platform,
+  argv: ClusterDoctorArguments,
+): Promise<Reached> => {
   const opened: AsyncDisposable[] = [];
   const why: Why = {};
-  const found = await findBackends(cluster, mapped, swapped(argv).reads as Given, () => undefined);
+  const found = await findBackends(cluster, mapped, (await named(argv, platform)) as Given, () => undefined);
   const at = async (name: BackendName): Promise<string | null> => {
     const place = found[name];
     if (place === null)

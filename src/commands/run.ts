@@ -39,7 +39,8 @@ export const runCommand = async (argv: RunArguments): Promise<number> => {
   await using place = await where(argv, (line) => show.say(line));
   const jobs = await jobsOf(argv, place);
   await mustHold(argv.out);
-  await place.check(jobs[0]!.platform);
+  for (const platform of new Map(jobs.map((job) => [job.platform.name, job.platform])).values())
+    await place.check(platform);
   const stop = stopSignal((line) => show.say(line));
   const codes: number[] = [];
   const verdicts: Verdict[] = [];
@@ -111,8 +112,9 @@ const one = async (
   const planned: Plan = plan(scenario, platform, await place.facts(platform), seed, runId);
   try {
     await using target = await place.open(platform, planned);
-    narrate.up({ ...target.endpoints, ...place.reads });
-    const settings = { scenario, platform, seed, runId, folder, backends: place.reads, signal, on: narrate.on };
+    const backends = await place.reads(platform);
+    narrate.up({ ...target.endpoints, ...backends });
+    const settings = { scenario, platform, seed, runId, folder, backends, signal, on: narrate.on };
     await drill(settings, target).catch(unstorable(folder));
   } finally {
     await place.audit(folder);

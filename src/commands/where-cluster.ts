@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Given, mustAnswer, swapped } from '../backends.ts';
+import { type Given, mustAnswer, named, swapped } from '../backends.ts';
+import type { Backends } from '../drill.ts';
 import { Usage } from '../errors.ts';
 import type { LayerName } from '../model.ts';
 import type { Platform } from '../platform.ts';
@@ -28,7 +29,13 @@ const GRACE = 300n * SECOND;
 
 export const inCluster = (argv: WhereArguments, say: Say): Where => {
   if (argv.otlp !== undefined) throw new Usage('--otlp is for the lab: a cluster sends its spans where it sends them');
-  const { reads } = swapped(argv);
+  swapped(argv); // A bad option is told before anybody is asked.
+  const places = new Map<string, Promise<Backends>>();
+  const reads = (platform: Platform): Promise<Backends> => {
+    const found = places.get(platform.name) ?? named(argv, platform);
+    places.set(platform.name, found);
+    return found;
+  };
   const surveys = new Map<string, Promise<Survey>>();
   let touches: Touch[] = [];
   const surveyed = (platform: Platform): Promise<Survey> => {
@@ -37,14 +44,16 @@ export const inCluster = (argv: WhereArguments, say: Say): Where => {
     say('looking at the cluster');
     const { kubeconfig, context, via } = argv;
     const audit = (touch: Touch): void => void touches.push(touch);
-    const looking = survey({ platform, kubeconfig, context, via, given: reads as Given, audit, say });
+    const looking = reads(platform).then((given) =>
+      survey({ platform, kubeconfig, context, via, given: given as Given, audit, say }),
+    );
     surveys.set(platform.name, looking);
     return looking;
   };
   return {
     facts: async (platform) => (await surveyed(platform)).facts,
     reads,
-    check: (platform) => mustAnswer({ reads, receivers: NO_RECEIVERS }, platform),
+    check: async (platform) => mustAnswer({ reads: await reads(platform), receivers: NO_RECEIVERS }, platform),
     open: async (platform, plan) => {
       const expires = systemClock.now() + fromMs(plan.phases.at(-1)!.until) + GRACE;
       const found = await surveyed(platform);

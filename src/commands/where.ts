@@ -26,7 +26,7 @@ export type Where = AsyncDisposable & {
   /** What a plan must know; nothing is touched. */
   facts(platform: Platform): Promise<Facts>;
   /** Real backends that are read in place of the target's own. */
-  readonly reads: Backends;
+  reads(platform: Platform): Promise<Backends>;
   /** Throws Unreachable when a backend that the user named can't be used. */
   check(platform: Platform): Promise<void>;
   open(platform: Platform, plan: Plan): Promise<Opened>;
@@ -44,7 +44,7 @@ const inLab = (argv: WhereArguments, say: Say): Where => {
   const backends = swapped(argv);
   return {
     facts: async (platform) => labFacts(platform),
-    reads: backends.reads,
+    reads: async () => backends.reads,
     check: (platform) => mustAnswer(backends, platform),
     open: async (platform, { seed }) => {
       say('bringing the lab up');

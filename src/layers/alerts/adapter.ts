@@ -1,10 +1,12 @@
 // The three places where an alert shows: Prometheus that raises it, Alertmanager that holds it, the receiver that gets it.
 import { z } from 'zod';
+import { address, clockTrouble, getJson } from '../../connection.ts';
+import type { Access } from '../../credentials.ts';
 import { oneLine, Unreachable } from '../../errors.ts';
 import type { AlertItem, Answer, Gap, LayerAdapter, Nanos, Query, Window } from '../../model.ts';
 import type { Naming } from '../../naming.ts';
 import { fromIso, iso, SECOND } from '../../time.ts';
-import { address, askPrometheus, getJson } from '../metrics/api.ts';
+import { askPrometheus } from '../metrics/api.ts';
 import { askRaw, type Labels, type RawSeries, rawQuery } from '../metrics/matrix.ts';
 
 /** Base URLs; null: not there, and not asked. `webhookUrl` is a receiver that lists what it got at /deliveries. */
@@ -12,6 +14,7 @@ export type AlertSources = {
   readonly prometheusUrl: string | null;
   readonly alertmanagerUrl: string | null;
   readonly webhookUrl: string | null;
+  readonly access?: { readonly prometheus: Access; readonly alertmanager: Access };
   readonly naming: Naming;
 };
 
@@ -36,20 +39,22 @@ export const alertmanager = (sources: AlertSources): LayerAdapter<AlertItem> => 
 
 type Asked = {
   readonly query: Query;
-  readonly ask: (signal: AbortSignal) => Promise<{ items: AlertItem[]; warnings: readonly string[] }>;
+  readonly ask: (signal: AbortSignal) => Promise<{ items: AlertItem[]; doubts: readonly string[] }>;
 };
 
-const asked = ({ prometheusUrl, alertmanagerUrl, webhookUrl }: AlertSources, window: Window): Asked[] => [
-  ...(prometheusUrl ? [now(prometheusUrl), history(prometheusUrl, window)] : []),
-  ...(alertmanagerUrl ? [held(alertmanagerUrl)] : []),
+const asked = ({ prometheusUrl, alertmanagerUrl, webhookUrl, access }: AlertSources, window: Window): Asked[] => [
+  ...(prometheusUrl
+    ? [now(prometheusUrl, access?.prometheus), history(prometheusUrl, window, access?.prometheus)]
+    : []),
+  ...(alertmanagerUrl ? [held(alertmanagerUrl, access?.alertmanager)] : []),
   ...(webhookUrl ? [delivered(webhookUrl)] : []),
 ];
 
 const answer = async ({ query, ask }: Asked, window: Window, signal: AbortSignal): Promise<Answer<AlertItem>> => {
   const gap = (why: string): Gap => ({ layer: 'alerts', query: query.text, window, why });
   try {
-    const { items, warnings } = await ask(signal);
-    return { items, queries: [query], gaps: warnings.map((one) => gap(`Prometheus warns: ${oneLine(one)}`)) };
+    const { items, doubts } = await ask(signal);
+    return { items, queries: [query], gaps: doubts.map(gap) };
   } catch (error) {
     return { items: [], queries: [query], gaps: [gap(oneLine(error))] };
   }
@@ -82,28 +87,28 @@ const active = z.object({
   ),
 });
 
-const now = (base: string): Asked => {
+const now = (base: string, access?: Access): Asked => {
   const query = get('prometheus', address(base, '/api/v1/alerts'));
   return {
     query,
     ask: async (signal) => {
-      const { data, warnings } = await askPrometheus(query.url, signal);
+      const { data, doubts } = await askPrometheus(query.url, signal, access);
       const { alerts } = expect(active, data, "not Prometheus's list of alerts");
       const items = alerts.map(({ activeAt, ...alert }) => itemOf({ ...alert, source: 'prometheus', at: activeAt }));
-      return { items, warnings };
+      return { items, doubts };
     },
   };
 };
 
 // ---- Prometheus, the window's history -------------------------------------------------------------------------
 
-const history = (base: string, window: Window): Asked => {
+const history = (base: string, window: Window, access?: Access): Asked => {
   const query = rawQuery(base, '{__name__=~"ALERTS|ALERTS_FOR_STATE"}', window);
   return {
     query,
     ask: async (signal) => {
-      const { series, warnings } = await askRaw(query, window, signal);
-      return { items: series.flatMap((one) => firstSeen(one, series, window)), warnings };
+      const { series, doubts } = await askRaw(query, window, signal, access);
+      return { items: series.flatMap((one) => firstSeen(one, series, window)), doubts };
     },
   };
 };
@@ -146,14 +151,16 @@ const gettable = z.array(
 );
 type Gettable = z.output<typeof gettable>[number];
 
-const held = (base: string): Asked => {
+const held = (base: string, access?: Access): Asked => {
   const query = get('alertmanager', address(base, '/api/v2/alerts'));
   return {
     query,
     ask: async (signal) => {
-      const { status, body } = await getJson(query.url, signal);
+      const { status, body, skewMs } = await getJson(query.url, signal, access);
       if (status !== 200) throw new Unreachable(`HTTP ${status}: ${JSON.stringify(body).slice(0, 200)}`);
-      return { items: expect(gettable, body, "not Alertmanager's list of alerts").map(heldItem), warnings: [] };
+      const items = expect(gettable, body, "not Alertmanager's list of alerts").map(heldItem);
+      const clock = clockTrouble(skewMs);
+      return { items, doubts: clock ? [clock] : [] };
     },
   };
 };
@@ -197,7 +204,7 @@ const delivered = (base: string): Asked => {
       const { status, body } = await getJson(query.url, signal);
       if (status !== 200) throw new Unreachable(`HTTP ${status}`);
       const payloads = expect(z.array(payload), body, 'not a list of webhook payloads');
-      return { items: payloads.flatMap(({ alerts }) => alerts.map(deliveredItem)), warnings: [] };
+      return { items: payloads.flatMap(({ alerts }) => alerts.map(deliveredItem)), doubts: [] };
     },
   };
 };

@@ -1,4 +1,5 @@
 // Prometheus's wire format turned into samples: only what the analyzer needs, under the platform's own names.
+import type { Access } from '../../credentials.ts';
 import { oneLine } from '../../errors.ts';
 import type { Answer, Gap, LayerAdapter, Nanos, Query, SampleItem, Window } from '../../model.ts';
 import type { Naming } from '../../naming.ts';
@@ -9,6 +10,7 @@ import { askRaw, type Labels, type Raw, type RawSeries, rawQuery } from './matri
 export type PrometheusSource = {
   /** Prometheus's base URL, with its route prefix if it has one. */
   readonly url: string;
+  readonly access?: Access;
   readonly naming: Naming;
   readonly telemetry: Telemetry;
 };
@@ -77,7 +79,7 @@ const histogram = (
 const answer = async (one: Asked, window: Window, signal: AbortSignal): Promise<Answer<SampleItem>> => {
   const query = rawQuery(one.url, one.selector, window);
   try {
-    const raw = await askRaw(query, window, signal);
+    const raw = await askRaw(query, window, signal, one.access);
     return { items: samples(one, raw.series), queries: [query], gaps: gaps(query, window, raw) };
   } catch (error) {
     return { items: [], queries: [query], gaps: [gap(query, window, oneLine(error))] };
@@ -86,8 +88,8 @@ const answer = async (one: Asked, window: Window, signal: AbortSignal): Promise<
 
 const gap = (query: Query, window: Window, why: string): Gap => ({ layer: 'metrics', query: query.text, window, why });
 
-const gaps = (query: Query, window: Window, { warnings, native }: Raw): Gap[] => [
-  ...warnings.map((warning) => gap(query, window, `Prometheus warns: ${oneLine(warning)}`)),
+const gaps = (query: Query, window: Window, { doubts, native }: Raw): Gap[] => [
+  ...doubts.map((doubt) => gap(query, window, doubt)),
   ...(native > 0 ? [gap(query, window, `${native} series are native histograms, which are not read`)] : []),
 ];
 

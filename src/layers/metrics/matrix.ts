@@ -1,9 +1,11 @@
 // Raw samples out of Prometheus: a range vector asked for at one instant, which keeps each sample's own timestamp.
 import { z } from 'zod';
+import { address } from '../../connection.ts';
+import type { Access } from '../../credentials.ts';
 import { Unreachable } from '../../errors.ts';
 import type { Nanos, Query, Window } from '../../model.ts';
 import { MILLISECOND } from '../../time.ts';
-import { address, askPrometheus } from './api.ts';
+import { askPrometheus } from './api.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 export type RawSample = { readonly at: Nanos; readonly value: number };
@@ -13,7 +15,8 @@ export type RawSeries = { readonly name: string; readonly labels: Labels; readon
 export type Raw = {
   readonly series: readonly RawSeries[];
   readonly native: number;
-  readonly warnings: readonly string[];
+  /** What makes the answer doubtful, a line each. */
+  readonly doubts: readonly string[];
 };
 
 const matrix = z.object({
@@ -39,8 +42,8 @@ export const rawQuery = (base: string, selector: string, window: Window): Query 
 };
 
 /** Asks such a query. Samples outside of the half-open window and values that are not finite are left out. */
-export const askRaw = async (query: Query, window: Window, signal: AbortSignal): Promise<Raw> => {
-  const { data, warnings } = await askPrometheus(query.url, signal);
+export const askRaw = async (query: Query, window: Window, signal: AbortSignal, access?: Access): Promise<Raw> => {
+  const { data, doubts } = await askPrometheus(query.url, signal, access);
   const parsed = matrix.safeParse(data);
   if (!parsed.success) throw new Unreachable('the answer is not a matrix');
   const series = parsed.data.result.map(({ metric: { __name__ = '', ...labels }, values = [] }) => ({
@@ -48,7 +51,7 @@ export const askRaw = async (query: Query, window: Window, signal: AbortSignal):
     labels,
     samples: values.map(sample).filter(({ at, value }) => within(at, window) && Number.isFinite(value)),
   }));
-  return { series, warnings, native: parsed.data.result.filter(({ histograms }) => histograms).length };
+  return { series, doubts, native: parsed.data.result.filter(({ histograms }) => histograms).length };
 };
 
 const sample = ([seconds, value]: readonly [number, string]): RawSample => ({

@@ -1,8 +1,9 @@
 // Jaeger's wire formats turned into spans: API v3 where it is, the older API where it is not.
+import { address, clockTrouble, getJson, TooLong } from '../../connection.ts';
+import type { Access } from '../../credentials.ts';
 import { oneLine, Unreachable } from '../../errors.ts';
 import type { Answer, Gap, LayerAdapter, Nanos, Query, SpanItem, Window } from '../../model.ts';
 import { iso, MILLISECOND } from '../../time.ts';
-import { address, getJson } from '../metrics/api.ts';
 import { legacyParams, legacyServices, legacySpans } from './api-legacy.ts';
 import { v3Params, v3Services, v3Spans } from './api-v3.ts';
 import { type Names, type RawSpan, spanItem } from './span.ts';
@@ -10,6 +11,7 @@ import { type Names, type RawSpan, spanItem } from './span.ts';
 export type JaegerSource = Names & {
   /** Base URL of Jaeger's query service, with its base path if it has one. */
   readonly url: string;
+  readonly access?: Access;
   /** The components to ask about; other services' spans come along in their traces. */
   readonly services: readonly string[];
 };
@@ -18,11 +20,13 @@ export type JaegerSource = Names & {
 const LIMIT = 500;
 /** A stretch so short and still too full is given up on. */
 const SHORTEST: Nanos = 10n * MILLISECOND;
+/** Spans of one look at most: some hundreds of megabytes. */
+const MAX_SPANS = 300_000;
 
 /**
  * Reads a Jaeger, or what speaks its query API. A look asks which services there are and searches each one's traces that
  * have a span beginning in the window. As truncation is silent, an answer with as many traces as were asked for counts as
- * truncated: the window is halved, down to 10 ms, where it becomes a gap.
+ * truncated: the window is halved, down to 10 ms, where it becomes a gap; so it is when an answer is too long to be read.
  */
 export const jaeger = (source: JaegerSource): LayerAdapter<SpanItem> => ({
   layer: 'traces',
@@ -43,15 +47,32 @@ const APIS: readonly Api[] = [
 ];
 
 /** What one look has gathered so far. */
-type Notes = { readonly items: Map<string, SpanItem>; readonly queries: Query[]; readonly gaps: Gap[] };
+type Notes = {
+  readonly items: Map<string, SpanItem>;
+  readonly queries: Query[];
+  readonly gaps: Gap[];
+  /** How far Jaeger's clock is ahead of ours. */
+  skewMs: number;
+};
 
 const look = async (source: JaegerSource, window: Window, signal: AbortSignal): Promise<Answer<SpanItem>> => {
-  const notes: Notes = { items: new Map(), queries: [], gaps: [] };
+  const notes: Notes = { items: new Map(), queries: [], gaps: [], skewMs: 0 };
   const found = await findApi(source, window, signal, notes);
   for (const name of found?.names ?? []) await search({ source, api: found!.api, name, signal, notes }, window);
+  if (notes.items.size >= MAX_SPANS)
+    notes.gaps.push(trouble(notes, window, `${MAX_SPANS} spans or more: no further ones are read`));
+  const clock = notes.items.size === 0 ? clockTrouble(notes.skewMs) : null;
+  if (clock) notes.gaps.push(trouble(notes, window, clock));
   const items = [...notes.items.values()].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
   return { items, queries: notes.queries, gaps: notes.gaps };
 };
+
+const trouble = ({ queries }: Notes, window: Window, why: string): Gap => ({
+  layer: 'traces',
+  query: queries.at(-1)!.text,
+  window,
+  why,
+});
 
 type Found = { readonly api: Api; readonly names: readonly string[] };
 
@@ -61,25 +82,29 @@ const findApi = async (
   signal: AbortSignal,
   notes: Notes,
 ): Promise<Found | null> => {
-  const refusals: string[] = [];
+  const refusals = new Map<string, string>();
   for (const api of APIS) {
     const url = address(source.url, `${api.base}/services`);
     notes.queries.push({ id: `traces${api.base}/services`, text: `GET ${api.base}/services`, url });
     try {
-      return { api, names: ours(source, await servicesAt(api, url, signal)) };
+      const { names, skewMs } = await servicesAt(api, url, source.access, signal);
+      notes.skewMs = skewMs;
+      return { api, names: ours(source, names) };
     } catch (error) {
-      refusals.push(`${api.base}: ${oneLine(error)}`);
+      refusals.set(oneLine(error), api.base);
     }
   }
-  notes.gaps.push({ layer: 'traces', query: notes.queries[0]!.text, window, why: refusals.join('; ') });
+  // A server that can't be reached or lets nobody in says the same to both.
+  const all = [...refusals].map(([why, base]) => (refusals.size > 1 ? `${base}: ${why}` : why)).join('; ');
+  notes.gaps.push({ layer: 'traces', query: notes.queries[0]!.text, window, why: all });
   return null;
 };
 
-const servicesAt = async (api: Api, url: string, signal: AbortSignal): Promise<string[]> => {
-  const { status, body } = await getJson(url, signal);
+const servicesAt = async (api: Api, url: string, access: Access | undefined, signal: AbortSignal) => {
+  const { status, body, skewMs } = await getJson(url, signal, access);
   const names = status === 200 ? api.services(body) : null;
   if (names === null) throw new Unreachable(refusal(status, body));
-  return names;
+  return { names, skewMs };
 };
 
 /** Jaeger's own words, wherever it put them. */
@@ -101,37 +126,37 @@ type Search = {
 };
 
 const search = async (it: Search, window: Window): Promise<void> => {
-  const { query, spans } = await ask(it, window);
-  const full = new Set(spans.map((one) => one.traceId)).size >= LIMIT;
-  if (full && window.until - window.from > SHORTEST) {
+  if (it.notes.items.size >= MAX_SPANS) return;
+  const { query, spans, missing } = await ask(it, window);
+  if (missing && window.until - window.from > SHORTEST) {
     const middle = (window.from + window.until) / 2n;
     await search(it, { from: window.from, until: middle });
     return search(it, { from: middle, until: window.until });
   }
-  if (full)
-    gap(
-      it,
-      query,
-      window,
-      `${LIMIT} traces or more in ${(window.until - window.from) / MILLISECOND} ms: some are missing`,
-    );
+  if (missing) gap(it, query, window, missing);
   for (const raw of spans) {
     const item = spanItem(raw, it.source);
     it.notes.items.set(item.id, item);
   }
 };
 
-const ask = async (it: Search, window: Window): Promise<{ query: Query; spans: readonly RawSpan[] }> => {
+/** `missing`: why there are more spans than these, which a shorter window may show; null: these are all. */
+type Answered = { readonly query: Query; readonly spans: readonly RawSpan[]; readonly missing: string | null };
+
+const ask = async (it: Search, window: Window): Promise<Answered> => {
   const query = queryFor(it, window);
   it.notes.queries.push(query);
   try {
-    const { status, body } = await getJson(query.url, it.signal);
+    const { status, body } = await getJson(query.url, it.signal, it.source.access);
     const spans = it.api.spans(status, body);
     if (spans === null) throw new Unreachable(refusal(status, body));
-    return { query, spans };
+    const full = new Set(spans.map((one) => one.traceId)).size >= LIMIT;
+    const ms = (window.until - window.from) / MILLISECOND;
+    return { query, spans, missing: full ? `${LIMIT} traces or more in ${ms} ms: some are missing` : null };
   } catch (error) {
+    if (error instanceof TooLong) return { query, spans: [], missing: oneLine(error) };
     gap(it, query, window, oneLine(error));
-    return { query, spans: [] };
+    return { query, spans: [], missing: null };
   }
 };
 

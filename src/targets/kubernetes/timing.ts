@@ -1,8 +1,10 @@
 // The delays of a platform's observers, read from the live configuration of Prometheus and Alertmanager.
 import { load } from 'js-yaml';
 import { z } from 'zod';
+import { address, getJson } from '../../connection.ts';
+import { type Access, accessTo } from '../../credentials.ts';
 import { oneLine, Unreachable } from '../../errors.ts';
-import { address, askPrometheus, getJson } from '../../layers/metrics/api.ts';
+import { askPrometheus } from '../../layers/metrics/api.ts';
 import type { Platform } from '../../platform.ts';
 import { milliseconds } from '../../time.ts';
 import type { Endpoints, Timing } from '../target.ts';
@@ -30,7 +32,7 @@ export const timingOf = async (
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const [metrics, groupWait] = await Promise.all([
     prometheus ? ofPrometheus(prometheus, platform, signal) : { scrape: 0, evaluation: 0, pending: 0 },
-    alertmanager ? ofAlertmanager(alertmanager, signal) : 0,
+    alertmanager ? ofAlertmanager(alertmanager, accessTo(platform.backends, 'alertmanager', alertmanager), signal) : 0,
   ]);
   const { traces, logs } = platform.telemetry;
   return {
@@ -43,9 +45,10 @@ export const timingOf = async (
 };
 
 const ofPrometheus = async (base: string, platform: Platform, signal: AbortSignal) => {
+  const access = accessTo(platform.backends, 'prometheus', base);
   const ask = async <T>(path: string, schema: z.ZodType<T>, params = {}): Promise<T> => {
     const url = address(base, path, params);
-    const { data } = await askPrometheus(url, signal).catch((error: unknown) => {
+    const { data } = await askPrometheus(url, signal, access).catch((error: unknown) => {
       throw untold(url, oneLine(error));
     });
     return checked(schema, data, url);
@@ -59,9 +62,9 @@ const ofPrometheus = async (base: string, platform: Platform, signal: AbortSigna
   return { scrape: scrapeOf(config, activeTargets, platform), ...alertingOf(config, groups, platform) };
 };
 
-const ofAlertmanager = async (base: string, signal: AbortSignal): Promise<number> => {
+const ofAlertmanager = async (base: string, access: Access, signal: AbortSignal): Promise<number> => {
   const url = address(base, '/api/v2/status');
-  const { body } = await getJson(url, signal).catch((error: unknown) => {
+  const { body } = await getJson(url, signal, access).catch((error: unknown) => {
     throw untold(url, oneLine(error));
   });
   const { config } = checked(z.object({ config: z.object({ original: z.string() }) }), body, url);

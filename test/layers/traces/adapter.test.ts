@@ -115,7 +115,7 @@ describe('what is no answer is a gap', () => {
     ));
   test('a missing endpoint, which is not an empty search', async () =>
     expect(await said({ status: 404, type: 'text/plain', body: '404 page not found' })).toMatch(
-      /HTTP 404 with a text/,
+      /HTTP 404: 404 page not found/,
     ));
   test('nobody there', async () => {
     const server = await serving(v3);

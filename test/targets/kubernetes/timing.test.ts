@@ -102,7 +102,7 @@ describe('timingOf', () => {
   test.each([
     ['HTML', { body: '<html>sign in</html>', type: 'text/html' }, /api\/v1\/status\/config: HTTP 200 with HTML/],
     ['another JSON', { body: '{"hello":1}' }, /not Prometheus's envelope/],
-    ['a text', { status: 404, body: 'no' }, /HTTP 404 with a text/],
+    ['a text', { status: 404, body: 'no' }, /HTTP 404: no$|HTTP 404: no;/],
     ['data of another shape', { body: '{"status":"success","data":{}}' }, /not what was expected at yaml/],
     ['broken YAML', { body: '{"status":"success","data":{"yaml":"a: [b"}}' }, /is not YAML/],
     [
