@@ -40,16 +40,20 @@ const secret = z.union([z.strictObject({ file }), z.strictObject({ env: variable
 const header = z.union([headerText, secret], { error: 'must be a text, { file: … } or { env: … }' });
 const SECRET_HEADER = /auth|cookie|token|secret|passw|api-?key/i;
 
+const headerProblem = (name: string, value: unknown): string | null => {
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return 'is not the name of a header';
+  return typeof value === 'string' && SECRET_HEADER.test(name)
+    ? 'a secret is not written in a profile: { file: … } or { env: … } says where it is'
+    : null;
+};
+
 const headers = z
-  .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be the name of a header'), header)
+  .record(z.string(), header)
   .superRefine((all, context) => {
-    for (const [name, value] of Object.entries(all))
-      if (typeof value === 'string' && SECRET_HEADER.test(name))
-        context.addIssue({
-          code: 'custom',
-          path: [name],
-          message: 'a secret is not written in a profile: { file: … } or { env: … } says where it is',
-        });
+    for (const [name, value] of Object.entries(all)) {
+      const message = headerProblem(name, value);
+      if (message) context.addIssue({ code: 'custom', path: [name], message });
+    }
   })
   .default({});
 

@@ -88,7 +88,7 @@ const ask = async (
     return { status: statusCode, headers, text: textOf(got), asked, answered };
   } catch (error) {
     if (error instanceof Unreachable) throw error;
-    throw new Unreachable(why(error, got, { ended: signal.aborted, late: deadline.aborted }));
+    throw new Unreachable(why(url, error, got, { ended: signal.aborted, late: deadline.aborted }));
   }
 };
 
@@ -109,7 +109,7 @@ const gather = async (
   };
   if (encoding === undefined || encoding === 'identity') return pipeline(body, keep, { signal });
   if (encoding === 'gzip' || encoding === 'x-gzip') return pipeline(body, createGunzip(), keep, { signal });
-  body.destroy();
+  body.on('error', () => undefined).destroy();
   throw new Unreachable(`HTTP ${got.status} in an encoding that was not asked for: ${encoding}`);
 };
 
@@ -125,6 +125,7 @@ const CUT = ['UND_ERR_SOCKET', 'ECONNRESET', 'UND_ERR_RES_CONTENT_LENGTH_MISMATC
 
 /** What went wrong, in one line. */
 const why = (
+  url: string,
   error: unknown,
   { status, bytes }: Got,
   over: { readonly ended: boolean; readonly late: boolean },
@@ -133,27 +134,27 @@ const why = (
   const soFar = status === null ? 'no answer' : `HTTP ${status}, of whose body only ${sizeOf(bytes)} came`;
   if (over.ended) return `${soFar}: the time of this look is over`;
   if (over.late) return `${soFar} within ${PATIENCE_MS / 1000} s`;
-  if (status === null) return `no answer: ${unanswered(error)}`;
+  if (status === null) return `no answer: ${unanswered(error, url.startsWith('https:'))}`;
   if (CUT.includes(code)) return `${soFar} before the connection ended`;
   return code.startsWith('Z_') ? `HTTP ${status} with broken gzip: ${oneLine(error)}` : `${soFar}: ${oneLine(error)}`;
 };
 
 const sizeOf = (bytes: number): string => (bytes < 2048 ? `${bytes} bytes` : `${Math.round(bytes / 1024)} kB`);
 
-/** One of several addresses of a name may say more than all of them together. */
-const unanswered = (error: unknown): string => {
-  const first = error instanceof AggregateError ? error.errors[0] : error;
+const unanswered = (error: unknown, secured: boolean): string => {
+  // One of several addresses of a name says more than all of them together.
+  const { errors: [first = error] = [] } = error as { readonly errors?: readonly unknown[] };
   const { code = '' } = first as NodeJS.ErrnoException;
-  const hint = UNTRUSTED.test(code)
-    ? ' (caFile names who signed its certificate)'
-    : code === 'ERR_TLS_CERT_ALTNAME_INVALID'
-      ? ' (serverName says which name it has)'
-      : /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE/.test(code)
-        ? ' (certFile and keyFile name the certificate to show)'
-        : '';
-  return `${reasonOf(first)}${hint}`;
+  const hint = secured ? HINTS.find(([codes]) => codes.test(code))?.[1] : undefined;
+  return `${reasonOf(first)}${hint ? ` (${hint})` : ''}`;
 };
-const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/;
+
+/** What the profile lacks when TLS does not come about. A server may also just hang up on who shows no certificate. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/, 'caFile names who signed its certificate'],
+  [/ALTNAME_INVALID/, 'serverName says which name is in its certificate'],
+  [/ALERT|HANDSHAKE|UND_ERR_SOCKET|ECONNRESET/, 'if it demands a certificate, certFile and keyFile name one'],
+];
 
 // ---- Again, when the server says so ---------------------------------------------------------------------------
 
