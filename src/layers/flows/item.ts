@@ -2,14 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { FlowEnd, FlowItem } from '../../model.ts';
 import type { Naming } from '../../naming.ts';
-import {
-  fromWireTime,
-  type WireEndpoint,
-  type WireEnum,
-  type WireFlow,
-  type WireL4,
-  type WireService,
-} from './wire.ts';
+import { fromWireTime, type WireEndpoint, type WireEnum, type WireFlow, type WireL4 } from './wire.ts';
+import { dropReasonName } from './wire-proto.ts';
 
 const VERDICTS = ['UNKNOWN', 'FORWARDED', 'DROPPED', 'ERROR', 'AUDIT', 'REDIRECTED', 'TRACED', 'TRANSLATED'] as const;
 const FLAGS = ['SYN', 'ACK', 'FIN', 'RST', 'PSH'] as const;
@@ -17,8 +11,9 @@ const APP_LABEL = /^(?:[\w-]+:)?(?:app|app\.kubernetes\.io\/name|k8s-app)=(.+)$/
 
 /**
  * What a flow shows, or null when it is about no addresses at all (a socket trace, an agent's own event). `id` is the flow's
- * uuid, or a hash of its content, so that the same flow read twice is one item. Enum values newer than the proto are kept
- * as `UNKNOWN` (verdict) or by their number (drop reason).
+ * uuid, or a hash of its content, so that the same flow read twice, in whatever way, is one item. Enum values newer than the
+ * proto are kept as `UNKNOWN` (verdict) or by their number (drop reason). Takes flows of Cilium 1.14 to 1.19, and older
+ * ones that have the drop's reason only as a number, `reply` without `is_reply`, or no workloads.
  */
 export const toItem = (flow: WireFlow, naming: Naming): FlowItem | null => {
   const { source, destination } = flow.IP ?? {};
@@ -31,8 +26,20 @@ export const toItem = (flow: WireFlow, naming: Naming): FlowItem | null => {
     at: fromWireTime(flow.time),
     verdict: verdict(flow.verdict),
     dropReason: dropReason(flow),
-    source: end(source, ports.source_port ?? 0, flow.source, flow.source_service, naming),
-    destination: end(destination, ports.destination_port ?? 0, flow.destination, flow.destination_service, naming),
+    source: end(
+      source,
+      ports.source_port,
+      flow.source,
+      [flow.source_service?.name, ...(flow.source_names ?? [])],
+      naming,
+    ),
+    destination: end(
+      destination,
+      ports.destination_port,
+      flow.destination,
+      [flow.destination_service?.name, ...(flow.destination_names ?? [])],
+      naming,
+    ),
     protocol: protocol(l4),
     flags: FLAGS.filter((flag) => flags[flag]),
     reply: reply(flow),
@@ -43,9 +50,10 @@ export const toItem = (flow: WireFlow, naming: Naming): FlowItem | null => {
 
 const verdict = (wire: WireEnum | undefined): FlowItem['verdict'] => VERDICTS.find((one) => one === wire) ?? 'UNKNOWN';
 
-const dropReason = (flow: WireFlow): string | null => {
-  if (flow.drop_reason_desc !== undefined) return String(flow.drop_reason_desc);
-  return flow.drop_reason ? String(flow.drop_reason) : null;
+/** The number is the enum's own (deprecated since there are names, and all that there was before). */
+const dropReason = ({ drop_reason_desc: name, drop_reason: number }: WireFlow): string | null => {
+  if (name !== undefined) return String(name);
+  return number ? (dropReasonName(number) ?? String(number)) : null;
 };
 
 const protocol = (l4: WireL4): FlowItem['protocol'] => {
@@ -76,9 +84,9 @@ const http = ({ l7 }: WireFlow): FlowItem['http'] =>
 
 const end = (
   ip: string,
-  port: number,
+  port: number | undefined,
   endpoint: WireEndpoint | undefined,
-  named: WireService | undefined,
+  names: readonly (string | undefined)[],
   naming: Naming,
 ): FlowEnd => {
   const known = naming.address(ip);
@@ -86,10 +94,22 @@ const end = (
     ...(endpoint?.workloads ?? []).map(({ name }) => name),
     endpoint?.pod_name,
     ...(endpoint?.labels ?? []).map((label) => APP_LABEL.exec(label)?.[1]),
-    named?.name,
+    ...names,
   ];
   const component = candidates.map((name) => naming.component(name)).find((name) => name !== null);
-  return { ip, port, pod: endpoint?.pod_name || known?.pod || null, service: component ?? known?.service ?? null };
+  return {
+    ip,
+    port: port ?? 0,
+    pod: endpoint?.pod_name || known?.pod || null,
+    service: component ?? known?.service ?? null,
+  };
 };
 
-const digest = (flow: WireFlow): string => createHash('sha256').update(JSON.stringify(flow)).digest('hex').slice(0, 32);
+const digest = (flow: WireFlow): string =>
+  createHash('sha256').update(JSON.stringify(flow, sorted)).digest('hex').slice(0, 32);
+
+/** The order in which fields were sent says nothing. */
+const sorted = (_key: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;

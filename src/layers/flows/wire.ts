@@ -1,20 +1,20 @@
 // Hubble's wire format as values: the service's definition, and the parts of its messages that firedrill reads or writes.
-import { fileURLToPath } from 'node:url';
 import { logVerbosity, type ServiceDefinition, setLogVerbosity } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { Nanos } from '../../model.ts';
 import { SECOND } from '../../time.ts';
+import { PROTO } from './wire-proto.ts';
 
 // grpc-js writes lines of its own to standard error; all that it says there reaches us as an error too.
 setLogVerbosity(logVerbosity.NONE);
 
 /**
- * `observer.Observer` of Cilium's Hubble API (numbers as of Cilium 1.19). Fields keep the names of the wire; fields that were
- * not sent are not there; 64-bit numbers are text; enums are text, or a number when newer than the proto.
+ * `observer.Observer` of Cilium's Hubble API (names and numbers as of Cilium 1.19.4). Fields keep the names of the wire;
+ * fields that were not sent or that the proto doesn't have are not there; 64-bit numbers are text; enums are text, or a
+ * number when newer than the proto.
  */
 export const observerService = (): ServiceDefinition => {
-  const includeDirs = [fileURLToPath(new URL('./proto/', import.meta.url))];
-  const options = { keepCase: true, longs: String, enums: String, oneofs: true, includeDirs };
+  const options = { keepCase: true, longs: String, enums: String, includeDirs: [PROTO] };
   return loadSync('observer/observer.proto', options)['observer.Observer'] as ServiceDefinition;
 };
 
@@ -84,6 +84,9 @@ export type WireFlow = {
   readonly event_type?: { readonly type?: number; readonly sub_type?: number };
   readonly source_service?: WireService;
   readonly destination_service?: WireService;
+  /** DNS names that the observer knows for the address. */
+  readonly source_names?: readonly string[];
+  readonly destination_names?: readonly string[];
   readonly traffic_direction?: WireEnum;
   readonly trace_observation_point?: WireEnum;
   readonly Summary?: string;
@@ -92,6 +95,7 @@ export type WireFlow = {
 export type WireLost = {
   readonly source?: WireEnum;
   readonly num_events_lost?: string;
+  readonly cpu?: { readonly value?: number };
   readonly first?: WireTime;
   readonly last?: WireTime;
 };
@@ -125,15 +129,26 @@ export type WireRequest = {
 /** A FlowFilter: every field is a list. Which ones are supported is the observer's business. */
 export type WireFilter = Readonly<Record<string, readonly unknown[]>>;
 
-export type WireStatus = {
+/** How full an observer's ring is, and for how long it has run. */
+export type WireRing = {
   readonly num_flows?: string;
   readonly max_flows?: string;
   readonly seen_flows?: string;
+  readonly uptime_ns?: string;
+};
+
+export type WireNode = WireRing & { readonly name?: string; readonly state?: WireEnum };
+
+export type WireStatus = WireRing & {
   readonly num_connected_nodes?: { readonly value?: number };
   readonly num_unavailable_nodes?: { readonly value?: number };
   readonly unavailable_nodes?: readonly string[];
   readonly version?: string;
 };
+
+/** The message's flow, with the time and the node that the message itself may have in its place. */
+export const flowOf = ({ flow, time, node_name }: WireResponse): WireFlow | null =>
+  flow ? { ...(time && { time }), ...(node_name && { node_name }), ...flow } : null;
 
 export const fromWireTime = (time: WireTime | undefined): Nanos =>
   BigInt(time?.seconds ?? 0) * SECOND + BigInt(time?.nanos ?? 0);

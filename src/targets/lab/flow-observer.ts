@@ -115,7 +115,8 @@ const getFlows = (call: Stream, state: State, followers: Set<() => void>): void 
   }
   call.write(connected(state));
   const cursor = openCursor(state.ring, reading);
-  const pump = pumpInto(call, cursor.step, () => followers.delete(pump));
+  const from = (): WireResponse => ({ node_name: nameOf(state.place), time: toWireTime(state.clock.now()) });
+  const pump = pumpInto(call, cursor.step, from, () => followers.delete(pump));
   if (reading.follow) followers.add(pump);
   call.on('drain', pump);
   call.on('cancelled', () => followers.delete(pump));
@@ -123,7 +124,12 @@ const getFlows = (call: Stream, state: State, followers: Set<() => void>): void 
 };
 
 /** Writes what there is for as long as the client keeps up; the ring, not memory, bounds what a slow client may miss. */
-const pumpInto = (call: Stream, step: () => WireResponse | 'wait' | 'end', done: () => void): (() => void) => {
+const pumpInto = (
+  call: Stream,
+  step: () => WireResponse | 'wait' | 'end',
+  from: () => WireResponse,
+  done: () => void,
+): (() => void) => {
   let ended = false;
   return () => {
     while (!ended && !call.cancelled && !call.writableNeedDrain) {
@@ -135,14 +141,16 @@ const pumpInto = (call: Stream, step: () => WireResponse | 'wait' | 'end', done:
         call.end();
         return;
       }
-      call.write(next);
+      call.write({ ...from(), ...next });
     }
   };
 };
 
+const nameOf = ({ cluster, node }: Place): string => `${cluster}/${node}`;
+
 const connected = ({ place, clock }: State): WireResponse => ({
-  node_status: { state_change: 'NODE_CONNECTED', node_names: [`${place.cluster}/${place.node}`] },
-  node_name: `${place.cluster}/${place.node}`,
+  node_status: { state_change: 'NODE_CONNECTED', node_names: [nameOf(place)] },
+  node_name: nameOf(place),
   time: toWireTime(clock.now()),
 });
 
@@ -176,7 +184,7 @@ const serverStatus = (state: State): object => ({
 
 const node = (state: State, address: string): object => ({
   ...counts(state),
-  name: `${state.place.cluster}/${state.place.node}`,
+  name: nameOf(state.place),
   version: VERSION,
   address,
   state: 'NODE_CONNECTED',
