@@ -22,6 +22,7 @@ import {
 } from './model.ts';
 import { naming } from './naming.ts';
 import { type Plan, phase, trafficOf } from './plan.ts';
+import { type Sentinels, sentinels } from './sentinel.ts';
 import { fromIso, fromMs, iso, milliseconds, toMs } from './time.ts';
 import type { LedgerRecord, TrafficSummary } from './traffic/ledger.ts';
 import { canonicalLedger, summarise } from './traffic/summary.ts';
@@ -55,6 +56,8 @@ export type LayerVerdict = {
   readonly suspects: readonly (Omit<Suspect, 'since'> & { readonly since: string })[];
   readonly why: string;
   readonly items: { readonly baseline: number; readonly test: number };
+  /** What became of tagged requests that were answered well; null: the layer was never asked. */
+  readonly sentinels: Sentinels | null;
 };
 
 export type Verdict = {
@@ -122,10 +125,9 @@ type Times = {
 export const verdict = (stored: Stored): Verdict => {
   const { plan, history, ledger, evidence } = stored;
   const times = timesOf(stored);
-  const layers = Object.fromEntries(LAYERS.map((layer) => [layer, judgeLayer(layer, stored, times)])) as Record<
-    LayerName,
-    LayerVerdict
-  >;
+  const layers = Object.fromEntries(
+    LAYERS.map((layer) => [layer, disbelieved(judgeLayer(layer, stored, times))]),
+  ) as Record<LayerName, LayerVerdict>;
   const traffic = trafficSummary(stored);
   const effect = ledgerWords(stored, times);
   const expectations = plan.also.map((one, n) => judgeExpectation(one, n, stored, times));
@@ -256,7 +258,28 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
     })),
     why: last.finding.why,
     items: { baseline: within(items, baseline).length, test: within(items, { from: quiet.from, until: end }).length },
+    sentinels: sentinels(layer, stored, {
+      baseline,
+      test: {
+        from: times.injected ?? quiet.until,
+        until: times.healing ?? times.start + fromMs(phase(plan, 'hold').until),
+      },
+    }),
   };
+};
+
+/**
+ * A layer that has fallen silent is blind: neither is its silence a miss, nor what it blames for being silent a finding. What
+ * located the fault arrived, whatever else did not.
+ */
+const disbelieved = (layer: LayerVerdict): LayerVerdict => {
+  const { sentinels: sent, grade, suspects } = layer;
+  if (!sent?.silence) return layer;
+  if (gradeAtLeast(grade, 'located')) return { ...layer, sentinels: { ...sent, silence: null } };
+  const [top] = suspects;
+  const blames = top ? `; that it blames ${top.ref} (${top.kind}) may be that silence too` : '';
+  const why = `${sent.silence}${blames}`;
+  return { ...layer, grade: 'blind', timeToDetect: null, timeToLocate: null, suspects: [], why };
 };
 
 /** Grades look after look, up to the first that locates what the last grade says can be located: later ones tell nothing new. */
@@ -458,7 +481,7 @@ const unexposed = ({ plan, ledger }: Stored, times: Times): Decision | null => {
     : { outcome: 'not-exposed', because: `no request came by ${plan.truth.on} while the fault was in` };
 };
 
-/** A layer of which something is wanted and which could not be asked at all. */
+/** A layer of which something is wanted, and which could not be asked at all or has fallen silent. */
 const unheard = ({ plan, evidence }: Stored, layers: Verdict['layers']): Decision | null => {
   const wanted = LAYERS.filter((layer) => plan.demands[layer] !== undefined && plan.demands[layer] !== 'blind');
   const dead = wanted.filter((layer) => {
@@ -466,8 +489,18 @@ const unheard = ({ plan, evidence }: Stored, layers: Verdict['layers']): Decisio
     return looks.length > 0 && layers[layer].grade === 'blind' && looks.every((look) => look.gaps > 0);
   });
   const gap = evidence.gaps.find(({ layer }) => layer === dead[0]);
-  return gap ? { outcome: 'layer-unhealthy', because: `${dead.join(', ')} could not be asked: ${gap.why}` } : null;
+  const says = [
+    ...(gap ? [`${dead.join(', ')} could not be asked: ${gap.why}`] : []),
+    ...(plan.truth.on === null ? [] : silences(wanted, layers)),
+  ];
+  return says.length > 0 ? { outcome: 'layer-unhealthy', because: says.join('; ') } : null;
 };
+
+const silences = (of: readonly LayerName[], layers: Verdict['layers']): string[] =>
+  of.flatMap((layer) => {
+    const silence = layers[layer].sentinels?.silence;
+    return silence ? [`${layer}: ${silence}`] : [];
+  });
 
 const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | null => {
   if (ledger.length === 0) return { outcome: 'inconclusive', because: 'no request was sent' };
@@ -484,9 +517,13 @@ const controlDecision = ({ evidence }: Stored, layers: Verdict['layers']): Decis
   );
   if (loud.length > 0) return { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` };
   const asked = LAYERS.filter((layer) => evidence.looks.some((look) => look.layer === layer));
-  const blind = asked.filter((layer) => layers[layer].grade === 'blind').join(', ');
-  return blind
-    ? { outcome: 'layer-unhealthy', because: `${blind} showed nothing at all, so its silence proves nothing` }
+  const blind = asked.filter((layer) => layers[layer].grade === 'blind' && !layers[layer].sentinels?.silence);
+  const says = [
+    ...(blind.length > 0 ? [`${blind.join(', ')} showed nothing at all, so its silence proves nothing`] : []),
+    ...silences(asked, layers),
+  ];
+  return says.length > 0
+    ? { outcome: 'layer-unhealthy', because: says.join('; ') }
     : { outcome: 'pass', because: 'no fault was in, and no layer reported one' };
 };
 

@@ -14,7 +14,9 @@ import {
   looksOf,
   planOf,
   type Story,
+  scrapesOf,
   since,
+  spanOf,
   storedRun,
   wholeHistory,
 } from './helpers/tiny.ts';
@@ -66,9 +68,8 @@ describe('a layer', () => {
 
   test('with no data is never a pass, whatever the others show', () => {
     const both = planOf(undefined, { expect: { alerts: 'located', traces: 'noticed' } });
-    const { outcome, because } = judged({ plan: both, alerts: [alertOn('shop', later(2000))] });
-    expect(outcome).toBe('fail');
-    expect(because).toBe('traces is blind, noticed is asked for');
+    const { outcome, exitCode } = judged({ plan: both, alerts: [alertOn('shop', later(2000))] });
+    expect({ outcome, exitCode }).toEqual({ outcome: 'layer-unhealthy', exitCode: 2 });
   });
 
   test('that is not named by the scenario is reported and not required', () => {
@@ -167,6 +168,53 @@ describe('silence', () => {
 
   test('a layer that saw the fault in spite of a gap passes', () => {
     expect(judged({ alerts: [alertOn('shop', later(2000))], gaps: [gapOf(hold, 9)] }).outcome).toBe('pass');
+  });
+});
+
+describe('a layer that falls silent', () => {
+  const both = planOf(undefined, { expect: { alerts: 'located', traces: 'noticed' } });
+  const seen = [alertOn('shop', later(2000))];
+  const traces = ledgerOf(plan)
+    .filter(({ ended }) => ended! < iso(injected))
+    .map((record) => spanOf(record));
+
+  test('makes the drill unhealthy when something is wanted of it, for nothing is concluded from that silence', () => {
+    const { outcome, exitCode, because, layers } = judged({ plan: both, alerts: seen, items: { traces } });
+    expect({ outcome, exitCode }).toEqual({ outcome: 'layer-unhealthy', exitCode: 2 });
+    expect(because).toMatch(
+      /^traces: none of 49 tagged requests answered after the injection was seen there, of the baseline's 50 all were/,
+    );
+    expect(layers.traces).toMatchObject({ grade: 'blind', timeToDetect: null });
+    expect(layers.alerts.grade).toBe('explained');
+  });
+
+  test('is blind and nobody else’s trouble when nothing is wanted of it', () => {
+    const { outcome, layers } = judged({ alerts: seen, items: { traces } });
+    expect(outcome).toBe('pass');
+    expect(layers.traces.grade).toBe('blind');
+  });
+
+  test('is silent, and misses the fault, when it went on to show what was answered', () => {
+    const all = ledgerOf(plan).map((record) => spanOf(record));
+    const { outcome, because } = judged({ plan: both, alerts: seen, items: { traces: all } });
+    expect({ outcome, because }).toEqual({ outcome: 'fail', because: 'traces is silent, noticed is asked for' });
+  });
+
+  const long = planOf(undefined, { hold: '15s', expect: { alerts: 'located' } });
+  const starved = { metrics: scrapesOf(long, injected) };
+
+  test('is believed in what located the fault before', () => {
+    const { outcome, layers } = judged({ plan: long, alerts: seen, items: starved });
+    expect(outcome).toBe('pass');
+    expect(layers.alerts).toMatchObject({ grade: 'explained', sentinels: { silence: null } });
+  });
+
+  test('is not believed in whom else it blames, and that is told', () => {
+    const { outcome, layers, fused } = judged({ plan: long, alerts: [alertOn('bank', later(2000))], items: starved });
+    expect(outcome).toBe('layer-unhealthy');
+    expect(layers.alerts).toMatchObject({ grade: 'blind', suspects: [] });
+    expect(layers.alerts.why).toMatch(/that it blames service:bank \(absent\) may be that silence too$/);
+    expect(fused.suspects).toEqual([]);
   });
 });
 
@@ -355,7 +403,19 @@ describe('a control', () => {
   test('in which a layer that was asked showed no data at all proves nothing about that layer', () => {
     const { outcome, because } = judged({ plan: control, looks: [...looks, ...looksOf(control, 'traces')] });
     expect(outcome).toBe('layer-unhealthy');
-    expect(because).toBe('traces showed nothing at all, so its silence proves nothing');
+    expect(because).toMatch(/^traces: none of \d+ tagged requests .*: its silence proves nothing$/);
+  });
+
+  test('in which alerts blame somebody when no sample arrives any more raises no false alarm, and proves nothing', () => {
+    const long = planOf(none(), { hold: '15s' });
+    const { outcome, layers } = judged({
+      plan: long,
+      looks: [...looksOf(long, 'alerts'), ...looksOf(long, 'metrics')],
+      alerts: [alertOn('stock', since(long, 'hold', 10))],
+      items: { metrics: scrapesOf(long, since(long, 'quiet', 0)) },
+    });
+    expect(outcome).toBe('layer-unhealthy');
+    expect(layers.alerts).toMatchObject({ grade: 'blind', suspects: [] });
   });
 });
 

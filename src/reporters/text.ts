@@ -3,6 +3,8 @@ import { LAYERS } from '../model.ts';
 import type { Plan } from '../plan.ts';
 import type { LayerVerdict, Verdict } from '../verdict.ts';
 import {
+  ARRIVALS,
+  arrivals,
   bracket,
   clock,
   type GapGroup,
@@ -29,6 +31,7 @@ export const text = (verdict: Verdict, plan: Plan): string => {
     matrix(verdict),
     reasons(verdict),
     expectations(verdict),
+    arrived(verdict),
     [...gaps(verdict), ...traffic(verdict), ...fused(verdict), ...origin(verdict)],
   ];
   return `${parts
@@ -95,6 +98,15 @@ const expectations = (verdict: Verdict): string[] =>
   verdict.expectations.flatMap(({ says, holds, why }) =>
     labelled(holds === null ? 'unknown' : holds ? 'holds' : '! broken', `${says}: ${why}`),
   );
+
+/** Which of the requests that were answered well each layer came to show. */
+const arrived = ({ layers }: Verdict): string[] => {
+  const rows = LAYERS.flatMap((layer) => {
+    const it = layers[layer].sentinels;
+    return it ? [[layer, ...arrivals(it)]] : [];
+  });
+  return rows.length > 0 ? table([['sentinels', ...ARRIVALS], ...rows]) : [];
+};
 
 const gaps = (verdict: Verdict): string[] => {
   const groups = gapGroups(verdict.gaps);

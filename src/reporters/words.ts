@@ -1,6 +1,7 @@
 // How a verdict is put into words and numbers, the same for every audience. Pure.
 import { type Grade, gradeAtLeast } from '../expect.ts';
 import { LAYERS, type LayerName } from '../model.ts';
+import type { Sentinels } from '../sentinel.ts';
 import { fromIso, toMs } from '../time.ts';
 import type { Bracket, LayerVerdict, Outcome, Verdict } from '../verdict.ts';
 
@@ -64,3 +65,12 @@ export const gapGroups = (gaps: Verdict['gaps']): GapGroup[] => {
     return { layer, why, query, count: group.length, from, until };
   });
 };
+
+/** What became of a layer's sentinels, as cells: `661/661`, `453/453`, `0.0-1.5 s`, `2.7 s`, `its trace id`. */
+export const arrivals = ({ by, baseline, test, lagMs }: Sentinels): readonly string[] => {
+  const share = ({ sent, arrived }: Sentinels['test']): string => (sent > 0 ? `${arrived}/${sent}` : '-');
+  const most = lagMs ? `${(lagMs.max.atMost / 1000).toFixed(1)} s` : '-';
+  return [share(baseline), share(test), bracket(lagMs?.median ?? null), most, by];
+};
+
+export const ARRIVALS = ['in baseline', 'after it', 'median lag', 'at most', 'arrived by'] as const;

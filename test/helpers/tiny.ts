@@ -4,7 +4,15 @@ import type { Look } from '../../src/evidence.ts';
 import type { FaultSpec } from '../../src/faults/fault.ts';
 import { podKill } from '../../src/faults/pod-kill.ts';
 import type { Entry, HistoryEvent } from '../../src/history.ts';
-import { type AlertItem, type Item, LAYERS, type LayerName, type Nanos } from '../../src/model.ts';
+import {
+  type AlertItem,
+  type Item,
+  LAYERS,
+  type LayerName,
+  type Nanos,
+  type SampleItem,
+  type SpanItem,
+} from '../../src/model.ts';
 import { type PhaseName, type Plan, phase, plan, trafficOf } from '../../src/plan.ts';
 import { platform, topology } from '../../src/platform.ts';
 import { type ScenarioInput, scenario } from '../../src/scenario.ts';
@@ -144,7 +152,41 @@ export const looksOf = (of: Plan, layer: LayerName): Look[] =>
     return { layer, n: i + 1, asked, answered: asked + fromMs(100), window, queries: [], items: 0, gaps: 0 };
   });
 
-type Seen = Item & { readonly seen: number };
+type Seen<I extends Item = Item> = I & { readonly seen: number };
+
+/** The look that first shows what is there from `when` on. */
+export const lookAt = (when: Nanos): number => 1 + Number((when - START) / fromMs(EVERY_MS));
+
+/** One span of the request's trace, shown `lagMs` after the request's end. */
+export const spanOf = ({ traceId, sent, ended }: LedgerRecord, lagMs = 300): Seen<SpanItem> => ({
+  id: `span-${traceId}`,
+  at: fromIso(sent!),
+  seen: lookAt(fromIso(ended!) + fromMs(lagMs)),
+  traceId,
+  spanId: '1',
+  parentId: null,
+  service: 'stock',
+  pod: null,
+  name: 'GET /item/:id',
+  kind: 'server',
+  durationMs: 10,
+  error: false,
+  status: 200,
+  message: '',
+  peer: null,
+});
+
+/** The entry's counter of requests, scraped every second until `until`, which goes up where `counts` says so. */
+export const scrapesOf = (of: Plan, until: Nanos, counts: (at: Nanos) => boolean = () => true): Seen<SampleItem>[] => {
+  const series = { metric: 'requests', service: 'web', pod: 'web-a', peer: null, status: '200', le: null } as const;
+  const times = Array.from({ length: of.phases.at(-1)!.until / 1000 }, (_, i) => START + fromMs(i * 1000 + 400));
+  return times
+    .filter((at) => at < until)
+    .map((at, i) => {
+      const value = 10 * times.slice(0, i + 1).filter(counts).length;
+      return { ...series, id: `sample-${i}`, series: 'web', at, seen: lookAt(at + fromMs(100)), value };
+    });
+};
 
 /** A firing critical alert about a component, as the webhook's receiver got it. */
 export const alertOn = (
@@ -154,7 +196,7 @@ export const alertOn = (
 ): AlertItem & { readonly seen: number } => ({
   id: `webhook/${name}/${service}/firing/${iso(when)}`,
   at: when,
-  seen: 1 + Number((when - START) / fromMs(EVERY_MS)),
+  seen: lookAt(when),
   name,
   state: 'firing',
   labels: { alertname: name, service, severity: 'critical' },
@@ -167,6 +209,8 @@ export type Story = {
   readonly history?: readonly Entry[];
   readonly ledger?: readonly LedgerRecord[];
   readonly alerts?: readonly Seen[];
+  /** What other layers showed. */
+  readonly items?: Readonly<Partial<Record<LayerName, readonly Seen[]>>>;
   readonly looks?: readonly Look[];
   readonly gaps?: Stored['evidence']['gaps'];
   readonly asked?: Stored['evidence']['asked'];
@@ -181,7 +225,7 @@ export const storedRun = (story: Story = {}): Stored => {
     ledger: story.ledger ?? ledgerOf(of),
     evidence: {
       looks: story.looks ?? LAYERS.flatMap((layer) => looksOf(of, layer)),
-      items: new Map<LayerName, readonly Seen[]>([['alerts', story.alerts ?? []]]),
+      items: new Map(Object.entries({ alerts: story.alerts ?? [], ...story.items }) as [LayerName, readonly Seen[]][]),
       gaps: story.gaps ?? [],
       asked: story.asked ?? [],
     },

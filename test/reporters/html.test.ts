@@ -72,6 +72,12 @@ describe('the page', () => {
     expect(page).toContain('http://127.0.0.1/traces?look=1&amp;limit=5');
   });
 
+  test('a layer says how many of the requests that were answered it came to show', () => {
+    const { by, baseline } = verdict(run).layers.traces.sentinels!;
+    expect(page).toContain(`<th scope="row">traces</th><td>${baseline.arrived}/${baseline.sent}</td>`);
+    expect(page).toContain(`<td>${by}</td>`);
+  });
+
   test('has the ground truth, the expectations, the plan and how to judge it again', () => {
     for (const said of [
       '1 of 1 killed pods are gone',

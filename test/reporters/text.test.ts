@@ -10,8 +10,8 @@ const row = (it: Verdict, layer: string): string => lines(it).find((one) => one.
 describe('text', () => {
   test('begins with the outcome, the scenario and why', () => {
     const [first, second] = lines(judged);
-    expect(first).toBe('FAIL killed orders');
-    expect(second).toContain('metrics is blind, located is asked for');
+    expect(first).toBe('LAYER UNHEALTHY killed orders');
+    expect(second).toMatch(/^ {2}metrics: none of \d+ tagged requests answered after the injection was seen there/);
   });
 
   test('a layer that explained the fault has its bracket and whom it blames', () => {
@@ -30,6 +30,13 @@ describe('text', () => {
   test('only layers that did not explain the fault say why', () => {
     const reasons = lines(judged).filter((one) => /^\w+ +(blind|silent|noticed|located|explained): /.test(one));
     expect(reasons.map((one) => one.split(' ')[0])).toEqual(['metrics', 'alerts', 'logs', 'flows', 'packets']);
+  });
+
+  test('each layer that was asked says how many of the requests that were answered it came to show, how late, and by what', () => {
+    const said = lines(judged).slice(lines(judged).findIndex((one) => one.startsWith('sentinels ')));
+    expect(said[1]).toMatch(/^traces +50\/50 +- +\d+\.\d-\d+\.\d s +\d+\.\d s +any of the traces of gateway at the time$/);
+    expect(said[2]).toMatch(/^metrics +0\/50 +- +- +- +any of the metrics at the time$/);
+    expect(said[3]).toMatch(/^alerts +- +- +- +- +no sentinel: nothing fires all the time here$/);
   });
 
   test('the ground truth has place, times, length and witnesses', () => {
@@ -77,7 +84,7 @@ describe('text', () => {
 describe('line', () => {
   test('is one line of at most 110 columns with outcome, scenario and reason', () => {
     const one = line({ ...judged, because: `because\n${'of this '.repeat(30)}` });
-    expect(one).toMatch(/^FAIL +killed orders {2}because of this .*\.\.\.$/);
+    expect(one).toMatch(/^LAYER UNHEALTHY +killed orders {2}because of this .*\.\.\.$/);
     expect(one.length).toBeLessThanOrEqual(110);
   });
 });

@@ -3,7 +3,18 @@ import { GRADES } from '../../expect.ts';
 import { LAYERS, type LayerName } from '../../model.ts';
 import type { Plan } from '../../plan.ts';
 import type { Verdict } from '../../verdict.ts';
-import { blamed, bracket, clock, headline, misses, reached, STEPS, secondsBetween } from '../words.ts';
+import {
+  ARRIVALS,
+  arrivals,
+  blamed,
+  bracket,
+  clock,
+  headline,
+  misses,
+  reached,
+  STEPS,
+  secondsBetween,
+} from '../words.ts';
 import { shortName } from './chart.ts';
 import { h, type Markup } from './markup.ts';
 
@@ -14,7 +25,7 @@ export const head = (verdict: Verdict, plan: Plan): Markup => h`
 <p class="outcome ${verdict.outcome}"><strong>${headline(verdict.outcome)}</strong> <span>${verdict.because}</span></p>
 </header>
 <section aria-labelledby="truth"><h2 id="truth">What was broken</h2>${groundTruth(verdict, plan)}</section>
-<section aria-labelledby="matrix"><h2 id="matrix">Who noticed</h2>${matrix(verdict)}${fused(verdict)}</section>`;
+<section aria-labelledby="matrix"><h2 id="matrix">Who noticed</h2>${matrix(verdict)}${fused(verdict)}${sentinels(verdict)}</section>`;
 
 /** Rows of a description list. */
 export const facts = (rows: readonly (readonly [term: string, says: Markup | string])[]): Markup =>
@@ -68,6 +79,17 @@ export const ladder = ({ layers, groundTruth }: Verdict, layer: LayerName): Mark
   const alarm = control && grade !== 'silent' && grade !== 'blind';
   return h`<span class="ladder ${alarm ? 'alarm' : grade}"><span aria-hidden="true">${rungs}</span>${alarm ? 'false alarm' : grade}</span>`;
 };
+
+/** Which of the requests that were answered well each layer came to show. */
+const sentinels = ({ layers }: Verdict): Markup => h`
+<h3>Sentinels: who still heard</h3>
+<div class="scroll" tabindex="0"><table class="matrix">
+<thead><tr><th scope="col">layer</th>${ARRIVALS.map((title) => h`<th scope="col">${title}</th>`)}</tr></thead>
+<tbody>${LAYERS.flatMap((layer) => {
+  const it = layers[layer].sentinels;
+  return it ? [h`<tr><th scope="row">${layer}</th>${arrivals(it).map((cell) => h`<td>${cell}</td>`)}</tr>`] : [];
+})}</tbody></table></div>
+<p class="note">Of tagged requests that were answered well: how many each layer came to show, and how long after their end.</p>`;
 
 const fused = ({ fused: { grade, suspects } }: Verdict): Markup => {
   if (suspects.length === 0) return h`<p class="note">All layers together: ${grade}; nobody is blamed.</p>`;
