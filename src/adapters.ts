@@ -1,11 +1,12 @@
 // Every layer's adapter for the endpoints that a target has, each with the credentials that the profile names for it.
 import { type HttpBackend, isAddress } from './access.ts';
 import { type Access, accessTo, pemOf } from './credentials.ts';
-import { oneLine, Usage } from './errors.ts';
+import { oneLine } from './errors.ts';
 import { type Expectation, type Guard, meets } from './expect.ts';
 import { instant } from './instant.ts';
 import { alertmanager } from './layers/alerts/adapter.ts';
 import { hubble } from './layers/flows/adapter.ts';
+import { recordedFlows } from './layers/flows/recorded.ts';
 import { loki } from './layers/logs/adapter.ts';
 import { prometheus } from './layers/metrics/adapter.ts';
 import { packets } from './layers/packets/adapter.ts';
@@ -58,7 +59,7 @@ type Source = { readonly url: string; readonly access: Access };
 
 /** Flows of a Hubble at `host:port`, or out of a file in which they were recorded. */
 export const flows = (from: string, naming: Naming, { backends }: Platform): LayerAdapter => {
-  if (!isAddress(from)) throw new Usage(`${from}: recorded flows can't be read yet`);
+  if (!isAddress(from)) return recordedFlows({ file: from, naming });
   const section = backends.hubble?.tls;
   if (!section) return hubble({ address: from, naming });
   const { ca = '', ...pem } = pemOf('backends.hubble.tls', section);

@@ -1,11 +1,12 @@
 // Real backends in place of a target's own: what the command line and the profile name, and whether it can be used, before
 // anything runs.
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { HTTP_BACKENDS, isAddress, shownUrl, trimmedUrl, urlProblem } from './access.ts';
 import { flows } from './adapters.ts';
 import { accessTo, mustBeReadable } from './credentials.ts';
 import type { Backends } from './drill.ts';
-import { Unreachable, Usage } from './errors.ts';
+import { oneLine, Unreachable, Usage } from './errors.ts';
 import { throughGrafana } from './grafana.ts';
 import { alertmanager } from './layers/alerts/adapter.ts';
 import { loki } from './layers/logs/adapter.ts';
@@ -15,6 +16,7 @@ import type { LayerAdapter, LayerName } from './model.ts';
 import { naming } from './naming.ts';
 import type { Platform } from './platform.ts';
 import { RECEIVERS, type Receivers } from './targets/lab/config.ts';
+import { accessesOf } from './targets/lab/gateway.ts';
 import { refusal } from './targets/lab/receivers.ts';
 import { MILLISECOND, systemClock } from './time.ts';
 
@@ -105,7 +107,8 @@ export const mustAnswer = async ({ reads, receivers }: Swapped, platform: Platfo
       // A cluster's own backends are only read.
       const sent = name !== 'jaeger' && name !== 'hubble' && receivers[name] !== null;
       const why = url
-        ? ((await unread(name, url, platform, signal)) ?? (sent ? await untaken(name, url, signal) : null))
+        ? ((await unread(name, url, platform, signal)) ??
+          (sent ? await untaken(name, receivers, platform, signal) : null))
         : null;
       return why === null ? [] : [`${LAYER[name]}: ${origin(name, platform, url!)} ${why}`];
     }),
@@ -121,15 +124,25 @@ const origin = (name: Name, { backends }: Platform, at: string): string => {
 };
 
 const unread = async (name: Name, url: string, platform: Platform, signal: AbortSignal): Promise<string | null> => {
+  // What is still being recorded never reaches this very moment, so it is not looked at.
+  if (name === 'hubble' && !isAddress(url)) return access(url, constants.R_OK).then(() => null, unreadable);
   await using adapter = reader(name, url, platform);
   const until = systemClock.now();
   const looked = await adapter?.look({ from: until - MILLISECOND, until }, signal);
   return looked?.gaps[0] ? `can't be read: ${looked.gaps[0].why}` : null;
 };
 
-const untaken = async (name: Name, url: string, signal: AbortSignal): Promise<string | null> => {
+const unreadable = (error: unknown): string => `can't be read: ${oneLine(error)}`;
+
+const untaken = async (
+  name: Name,
+  receivers: Receivers,
+  { backends }: Platform,
+  signal: AbortSignal,
+): Promise<string | null> => {
   const receiver = RECEIVERS.find((one) => one === name);
-  const why = receiver ? await refusal(receiver, url, signal) : null;
+  const url = receiver && receivers[receiver];
+  const why = url ? await refusal(receiver, url, signal, accessesOf(backends, receivers)[receiver]) : null;
   return why && `can't be sent to: ${why}`;
 };
 
@@ -139,20 +152,20 @@ const reader = (name: Name, url: string, platform: Platform): LayerAdapter | nul
   const names = naming(services, () => new Map());
   if (name === 'otlp') return null;
   if (name === 'hubble') return flows(url, names, platform);
-  const access = accessTo(backends, name, url);
+  const letIn = accessTo(backends, name, url);
   switch (name) {
     case 'jaeger':
-      return jaeger({ url, access, naming: names, telemetry, services });
+      return jaeger({ url, access: letIn, naming: names, telemetry, services });
     case 'loki':
-      return loki({ url, access, naming: names, telemetry });
+      return loki({ url, access: letIn, naming: names, telemetry });
     case 'prometheus':
-      return prometheus({ url, access, naming: names, telemetry });
+      return prometheus({ url, access: letIn, naming: names, telemetry });
     case 'alertmanager':
       return alertmanager({
         prometheusUrl: null,
         alertmanagerUrl: url,
         webhookUrl: null,
-        access: { prometheus: access, alertmanager: access },
+        access: { prometheus: letIn, alertmanager: letIn },
         naming: names,
       });
   }

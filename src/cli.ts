@@ -4,14 +4,17 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { exitCodeFor, oneLine, Usage } from './errors.ts';
 
+/** Each goes before the profile's place for it, and is asked with the credentials of the profile's `backends` section. */
 const BACKENDS = {
   jaeger: { type: 'string', describe: 'URL of a Jaeger query service: spans are sent to it (--otlp) and read from it' },
   otlp: { type: 'string', describe: 'URL where that Jaeger takes OTLP over HTTP; default: the same host, port 4318' },
   loki: { type: 'string', describe: 'URL of a Loki: log lines are pushed to it and read from it' },
   prometheus: { type: 'string', describe: 'URL of a Prometheus: samples are remote-written to it and read from it' },
   alertmanager: { type: 'string', describe: 'URL of an Alertmanager: alerts are sent to it and read from it' },
-  hubble: { type: 'string', describe: 'host:port of a Hubble to read flows from; nothing is sent to it' },
+  hubble: { type: 'string', describe: 'host:port of a Hubble to read flows from, or a file of recorded flows' },
 } as const;
+
+const BACKENDS_TITLE = 'In place of the profile’s own, with its credentials (docs/backends.md):';
 
 /** Refuses what is no number of its kind while the command line is read: nothing has been touched by then. */
 const checked =
@@ -94,6 +97,7 @@ const cli = yargs(hideBin(process.argv))
           json: { type: 'boolean', default: false, describe: 'print verdicts as JSON on standard output' },
           push: { type: 'string', describe: 'URL of a Pushgateway that takes the outcome as metrics' },
         })
+        .group(Object.keys(BACKENDS), BACKENDS_TITLE)
         .options(IN_CLUSTER)
         .group(Object.keys(IN_CLUSTER), 'With --target kubernetes:')
         .example('$0 run --target kubernetes --allow trading killed-order-service', 'the same drill in a cluster')
@@ -148,6 +152,7 @@ const cli = yargs(hideBin(process.argv))
       it
         .positional('scenario', { type: 'string', array: true, describe: 'scenarios that are to run in the cluster' })
         .options({ ...TARGET, platform: SETTING.platform, ...BACKENDS })
+        .group(Object.keys(BACKENDS), BACKENDS_TITLE)
         .options(IN_CLUSTER)
         .group(Object.keys(IN_CLUSTER), 'With --target kubernetes:')
         .example('$0 doctor --target kubernetes', 'permissions, clocks, components, layers: nothing is changed'),

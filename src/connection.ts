@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type Dispatcher, request } from 'undici';
-import { type Access, ANYBODY, reasonOf } from './credentials.ts';
+import { type Access, ANYBODY, hiding, reasonOf } from './credentials.ts';
 import { oneLine, Unreachable } from './errors.ts';
 import type { Nanos } from './model.ts';
 import { until } from './poll.ts';
@@ -35,10 +35,10 @@ export const address = (base: string, path: string, params: Readonly<Record<stri
  * nobody answers, a redirect, a refused or missing credential, an answer that is cut off, too long, too slow, not UTF-8, HTML.
  */
 export const getJson = async (url: string, signal: AbortSignal, access: Access = ANYBODY): Promise<Json> => {
-  const { headers, secrets } = await access.sent();
-  const hide = (text: string): string => secrets.reduce((shown, one) => shown.replaceAll(one, '…'), text);
+  const sent = await access.sent();
+  const hide = hiding(sent);
   try {
-    const reply = await patient(() => ask(url, headers, access.dispatcher, signal), signal);
+    const reply = await patient(() => ask(url, sent.headers, access.dispatcher, signal), signal);
     mustHaveAnswered(reply, access);
     const hidden = (_: string, value: unknown): unknown => (typeof value === 'string' ? hide(value) : value);
     return { status: reply.status, body: parsed(reply, hidden), skewMs: skewOf(reply) };

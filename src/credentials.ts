@@ -31,6 +31,12 @@ export const ANYBODY: Access = {
   sent: async () => ({ headers: {}, secrets: [] }),
 };
 
+/** A text without the secrets that were sent. */
+export const hiding =
+  ({ secrets }: Pick<Sent, 'secrets'>) =>
+  (text: string): string =>
+    secrets.reduce((shown, one) => shown.replaceAll(one, '…'), text);
+
 /** The same access, with these headers besides. */
 export const withHeaders = (access: Access, more: Readonly<Record<string, string>>): Access => ({
   ...access,
@@ -176,10 +182,17 @@ export const reasonOf = (error: unknown): string => {
   return typeof reason === 'string' ? reason : oneLine(error);
 };
 
+/** Whoever reads an answer may take less. */
+const MAX_RESPONSE = 64 * 2 ** 20;
+
 const dispatcherOf = (where: string, section: TlsSection): Dispatcher | undefined => {
   const { serverName, ...pem } = pemOf(where, section);
   if (serverName === undefined && Object.keys(pem).length === 0) return undefined;
-  return new Agent({ allowH2: false, connect: { ...pem, ...(serverName ? { servername: serverName } : {}) } });
+  return new Agent({
+    allowH2: false,
+    maxResponseSize: MAX_RESPONSE,
+    connect: { ...pem, ...(serverName ? { servername: serverName } : {}) },
+  });
 };
 
 /** Throws Usage, with one line for all of them, when a secret or a PEM file that the section names can't be read. */

@@ -7,7 +7,8 @@ import { startLogStore } from '../src/targets/lab/log-store.ts';
 import { startTraceStore } from '../src/targets/lab/trace-store.ts';
 import { HTML, listener, NOBODY, type Says } from './targets/lab/listener.ts';
 
-const SHOP = platform({ name: 'shop', entry: 'web', components: { web: { endpoints: {} } }, journeys: {} });
+const BARE = { name: 'shop', entry: 'web', components: { web: { endpoints: {} } }, journeys: {} };
+const SHOP = platform(BARE);
 const HOST = '127.0.0.1';
 
 const complaint = (given: Parameters<typeof swapped>[0]): Promise<string> =>
@@ -37,11 +38,19 @@ describe('the options', () => {
   test.each([
     [{ loki: 'localhost:3100' }, /^--loki localhost:3100: must be an http or https URL/],
     [{ prometheus: 'http://p/?x=1' }, /^--prometheus .*without a query/],
-    [{ hubble: 'http://h:1/' }, /^--hubble http:\/\/h:1\/: must be host:port/],
+    [{ hubble: 'http://h:1/' }, /^--hubble http:\/\/h:1\/: must be host:port.*, or a file of recorded flows/],
+    [{ loki: 'http://ann:s3cret@l:1' }, /^--loki http:\/\/…@l:1: must not carry a user or password/],
+    [{ loki: 'http://l:1?key=s3cret' }, /^--loki http:\/\/l:1\?…: must be an http or https URL without a query/],
     [{ otlp: 'http://o:4318' }, /^--otlp http:\/\/o:4318: say with --jaeger/],
   ])('%j is told before anything is tried', (given, words) => {
     expect(() => swapped(given)).toThrow(words);
+    expect(() => swapped(given)).not.toThrow('s3cret');
   });
+
+  test.each(['h:4245', 'flows.ndjson', 'flows.json.gz', 'not/there/yet.jsonl', 'package.json'])(
+    '--hubble %s is an address or a file of recorded flows',
+    (hubble) => expect(swapped({ hubble }).reads).toEqual({ hubble }),
+  );
 });
 
 const json = (body: unknown): Says => ({ status: 200, type: 'application/json', body: JSON.stringify(body) });
@@ -114,6 +123,31 @@ describe('before a drill', () => {
     expect(await complaint({ jaeger: traces.url, otlp: query.url })).toBe(
       `traces: --otlp ${query.url} can't be sent to: POST /v1/traces: HTTP 405 method not allowed`,
     );
+  });
+
+  test('a file of recorded flows that is not there is told; one that is there is fine, however old', async () => {
+    expect(await complaint({ hubble: 'not/there.ndjson' })).toMatch(
+      /^flows: --hubble not\/there\.ndjson can't be read: .*ENOENT/,
+    );
+    expect(await complaint({ hubble: 'package.json' })).toBe('none');
+  });
+
+  test('what is sent and what is read carry the profile’s credentials; spans those of its Jaeger', async () => {
+    process.env.TEST_TOKEN = 'tok-1';
+    await using logs = await listener(() => json({ data: { resultType: 'streams', result: [] } }));
+    await using traces = await listener(() => json({ services: [] }));
+    const bearerTokenEnv = 'TEST_TOKEN';
+    const backends = { loki: { tenant: 'a', bearerTokenEnv }, jaeger: { tenant: 'b', bearerTokenEnv } };
+    const profile = platform({ ...BARE, backends });
+    await mustAnswer(swapped({ loki: logs.url, jaeger: traces.url, otlp: traces.url }), profile);
+    const shown = (got: typeof logs.got) =>
+      got.map(({ method, headers }) => [
+        method,
+        headers.authorization,
+        headers['x-scope-orgid'] ?? headers['x-tenant'],
+      ]);
+    expect(shown(logs.got)).toEqual(['GET', 'POST'].map((method) => [method, 'Bearer tok-1', 'a']));
+    expect(shown(traces.got)).toEqual(['GET', 'POST'].map((method) => [method, 'Bearer tok-1', 'b']));
   });
 
   test('two that can’t be used are both told', async () => {

@@ -186,7 +186,7 @@ describe('TLS', () => {
   beforeAll(async () => {
     made = await certificates(SERVER);
   });
-  afterAll(() => made[Symbol.asyncDispose]());
+  afterAll(async () => made[Symbol.asyncDispose]());
 
   /** A server that says whom it talks with, and lets nobody in who shows no certificate. */
   const serving = async () => {

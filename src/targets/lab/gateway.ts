@@ -2,6 +2,8 @@
 // over http or https and under the backend's own name, as a reverse proxy would.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, request } from 'undici';
+import type { BackendsSection } from '../../access.ts';
+import { type Access, ANYBODY, accessTo, hiding } from '../../credentials.ts';
 import { oneLine } from '../../errors.ts';
 import { RECEIVERS, type Receiver, type Receivers } from './config.ts';
 import { tally } from './tally.ts';
@@ -16,12 +18,13 @@ type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; 
 
 /**
  * Listens on the Unix socket `path`: `/<receiver>/<rest>` goes to that receiver's URL and `<rest>`. Whether to try again is
- * the sender's business; deliveries that were not taken are counted and said.
+ * the sender's business; deliveries that were not taken are counted and said. `accesses`: how a receiver lets us in.
  */
 export const startGateway = async (
   path: string,
   receivers: Receivers,
   say: (line: string) => void,
+  accesses: Accesses = {},
 ): Promise<AsyncDisposable> => {
   const agent = new Agent({ headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, maxResponseSize: MAX_ANSWER });
   const failed = Object.fromEntries(
@@ -29,7 +32,7 @@ export const startGateway = async (
   );
   let closing = false;
   const server = createServer((incoming, outgoing) => {
-    void serve(receivers, agent, incoming, outgoing, (name, why) => {
+    void serve({ receivers, accesses, agent }, incoming, outgoing, (name, why) => {
       // What is cut off by the lab's end is no failure of the backend.
       if (!closing) failed[name]!.add(1, why);
     });
@@ -50,9 +53,20 @@ export const startGateway = async (
 
 const times = (n: number): string => (n === 1 ? 'a delivery' : `${n} deliveries`);
 
+/** How each receiver lets us in, by the profile: whoever takes spans as the Jaeger that shows them. */
+export const accessesOf = (backends: BackendsSection, receivers: Receivers): Accesses =>
+  Object.fromEntries(
+    RECEIVERS.flatMap((name) => {
+      const url = receivers[name];
+      return url === null ? [] : [[name, accessTo(backends, name === 'otlp' ? 'jaeger' : name, url)]];
+    }),
+  );
+
+export type Accesses = { readonly [K in Receiver]?: Access };
+type Ways = { readonly receivers: Receivers; readonly accesses: Accesses; readonly agent: Agent };
+
 const serve = async (
-  receivers: Receivers,
-  agent: Agent,
+  { receivers, accesses, agent }: Ways,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   failed: (name: Receiver, why: string) => void,
@@ -61,25 +75,34 @@ const serve = async (
   const name = RECEIVERS.find((one) => one === first);
   const base = name && receivers[name];
   if (!base) return void outgoing.writeHead(404).end(`no backend '${first}' here\n`);
-  const answer = await passOn(agent, `${base}${rest}`, incoming);
+  const answer = await passOn(agent, accesses[name] ?? ANYBODY, `${base}${rest}`, incoming);
   // A sender that died in the middle of its request is no failure of the backend.
   if (answer.status >= 300 && incoming.complete) failed(name, saying(answer));
   outgoing.writeHead(answer.status, answer.headers).end(answer.body);
 };
 
-const passOn = async (agent: Agent, url: string, incoming: IncomingMessage): Promise<Answer> => {
+const passOn = async (agent: Agent, access: Access, url: string, incoming: IncomingMessage): Promise<Answer> => {
   try {
+    const sent = await access.sent();
     const method = incoming.method as 'POST';
     const { statusCode, headers, body } = await request(url, {
-      dispatcher: agent,
+      dispatcher: access.dispatcher ?? agent,
       method,
-      headers: endToEnd(incoming.headers),
+      headers: { ...endToEnd(incoming.headers), ...sent.headers },
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
       body: incoming,
     });
-    return { status: statusCode, headers: endToEnd(headers), body: Buffer.from(await body.arrayBuffer()) };
+    return { status: statusCode, headers: described(headers), body: Buffer.from(hiding(sent)(await body.text())) };
   } catch (error) {
     return { status: 502, headers: {}, body: Buffer.from(oneLine(error)) };
   }
+};
+
+/** What is passed on of an answer is read as text: its length may be another one then. */
+const described = (headers: IncomingHttpHeaders): IncomingHttpHeaders => {
+  const { 'content-length': _, ...rest } = endToEnd(headers);
+  return rest;
 };
 
 const endToEnd = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>

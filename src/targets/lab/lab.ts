@@ -18,7 +18,7 @@ import type { TrafficPlan } from '../../traffic/plan.ts';
 import type { Endpoints, Facts, Pod, Target, Timing } from '../target.ts';
 import { type InsideEndpoints, type LabTools, type Receivers, TIMING } from './config.ts';
 import { entrance, portOf } from './forward.ts';
-import { startGateway } from './gateway.ts';
+import { accessesOf, startGateway } from './gateway.ts';
 import type { Inside } from './inside.ts';
 import { type LogLine, type LokiPush, lokiPush, PUSH_EVERY_MS } from './loki-push.ts';
 import { ENTRY_IP } from './network.ts';
@@ -74,8 +74,9 @@ export const UNSHARE = [
 export const startLab = async (options: LabOptions): Promise<Lab> => {
   const { platform, seed, tools, receivers, say } = options;
   const sockets = await mkdtemp(join(tmpdir(), `firedrill-${globalThis.process.pid}-`));
-  const gateway = await startGateway(`${sockets}/out.sock`, receivers, say);
-  const logs = receivers.loki ? lokiPush(receivers.loki, say) : null;
+  const accesses = accessesOf(platform.backends, receivers);
+  const gateway = await startGateway(`${sockets}/out.sock`, receivers, say, accesses);
+  const logs = receivers.loki ? lokiPush(receivers.loki, say, accesses.loki) : null;
   const process = await start({
     name: 'lab',
     argv: [...UNSHARE, ...program('./inside', import.meta.url)],

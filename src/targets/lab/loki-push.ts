@@ -1,6 +1,7 @@
 // Log lines on their way to a real Loki, as a log shipper sends them: in batches, tried again while that may help, and
 // counted when given up. https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs
 import { request } from 'undici';
+import { type Access, ANYBODY, hiding } from '../../credentials.ts';
 import { oneLine, Unreachable } from '../../errors.ts';
 import { until } from '../../poll.ts';
 import { after } from '../../time.ts';
@@ -27,9 +28,9 @@ const LAST_MS = 3000;
 /**
  * Pushes lines to the Loki at base URL `url`, one batch at a time, so that each stream stays in order. A batch that is refused
  * for good (4xx), or for ten seconds (no answer, 429, 5xx), is dropped; so are lines beyond 16 MiB that wait. What is
- * dropped is counted and said. Disposing sends what still waits.
+ * dropped is counted and said. `access`: how that Loki lets us in. Disposing sends what still waits.
  */
-export const lokiPush = (url: string, say: (line: string) => void): LokiPush => {
+export const lokiPush = (url: string, say: (line: string) => void, access: Access = ANYBODY): LokiPush => {
   const waiting: LogLine[] = [];
   const ending = new AbortController();
   const dropped = tally((n, why) => say(`${url} did not get ${n} log line${n === 1 ? '' : 's'}: ${why}`));
@@ -44,7 +45,7 @@ export const lokiPush = (url: string, say: (line: string) => void): LokiPush => 
   const ship = async (): Promise<void> => {
     while (waiting.length > 0) {
       const batch = take();
-      await deliver(url, batch, ending.signal).catch((error: unknown) =>
+      await deliver(url, access, batch, ending.signal).catch((error: unknown) =>
         dropped.add(batch.length, ending.signal.aborted ? 'there was no time left to send them' : oneLine(error)),
       );
     }
@@ -84,9 +85,9 @@ const firstBatch = (lines: readonly LogLine[]): number => {
   return end < 0 ? lines.length : Math.max(end, 1);
 };
 
-const deliver = async (url: string, lines: readonly LogLine[], signal: AbortSignal): Promise<void> => {
+const deliver = async (url: string, access: Access, lines: readonly LogLine[], signal: AbortSignal): Promise<void> => {
   const body = pushBody(lines);
-  const refusal = await until('pushing them', () => attempt(`${url}/loki/api/v1/push`, body, signal), {
+  const refusal = await until('pushing them', () => attempt(`${url}/loki/api/v1/push`, access, body, signal), {
     ...RETRY,
     signal,
   });
@@ -104,12 +105,19 @@ export const pushBody = (lines: readonly LogLine[]): string => {
 };
 
 /** Empty when Loki took it, else its refusal; throws where another attempt may do better. */
-const attempt = async (url: string, body: string, ending: AbortSignal): Promise<string> => {
+const attempt = async (url: string, access: Access, body: string, ending: AbortSignal): Promise<string> => {
+  const sent = await access.sent();
   const signal = AbortSignal.any([ending, AbortSignal.timeout(TIMEOUT_MS)]);
-  const answer = await request(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body, signal });
+  const answer = await request(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...sent.headers },
+    body,
+    signal,
+    ...(access.dispatcher ? { dispatcher: access.dispatcher } : {}),
+  });
   const text = await answer.body.text();
   if (answer.statusCode < 300) return '';
-  const said = oneLine(`HTTP ${answer.statusCode} ${text.slice(0, 200)}`);
+  const said = hiding(sent)(oneLine(`HTTP ${answer.statusCode} ${text.slice(0, 200)}`));
   if (answer.statusCode === 429 || answer.statusCode >= 500) throw new Unreachable(said);
   return said;
 };

@@ -1,5 +1,6 @@
 // Whether a real backend takes what the lab would send it, found out by a delivery with nothing in it.
 import { request } from 'undici';
+import { type Access, ANYBODY, hiding } from '../../credentials.ts';
 import { oneLine } from '../../errors.ts';
 import type { Receiver } from './config.ts';
 
@@ -26,12 +27,25 @@ const NOTHING: Readonly<Record<Receiver, Delivery>> = {
 };
 
 /** Why the backend at base URL `url` takes no deliveries, in one line, or null when it does. Leaves nothing there. */
-export const refusal = async (receiver: Receiver, url: string, signal: AbortSignal): Promise<string | null> => {
+export const refusal = async (
+  receiver: Receiver,
+  url: string,
+  signal: AbortSignal,
+  access: Access = ANYBODY,
+): Promise<string | null> => {
   const { path, headers, body } = NOTHING[receiver];
   try {
-    const answer = await request(`${url}${path}`, { method: 'POST', headers, body, signal });
+    const sent = await access.sent();
+    const { dispatcher } = access;
+    const answer = await request(`${url}${path}`, {
+      method: 'POST',
+      headers: { ...headers, ...sent.headers },
+      body,
+      signal,
+      ...(dispatcher ? { dispatcher } : {}),
+    });
     const why = reason(receiver, answer.statusCode, await answer.body.text());
-    return why && `POST ${path}: ${why}`;
+    return why && hiding(sent)(`POST ${path}: ${why}`);
   } catch (error) {
     return `POST ${path}: no answer: ${oneLine(error)}`;
   }

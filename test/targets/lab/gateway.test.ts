@@ -6,16 +6,16 @@ import { Client } from 'undici';
 import { until } from '../../../src/poll.ts';
 import { NO_RECEIVERS, type Receivers } from '../../../src/targets/lab/config.ts';
 import { entrance, portOf } from '../../../src/targets/lab/forward.ts';
-import { startGateway } from '../../../src/targets/lab/gateway.ts';
+import { type Accesses, accessesOf, startGateway } from '../../../src/targets/lab/gateway.ts';
 import { temporary } from './backends.ts';
 import { listener, NOBODY } from './listener.ts';
 
 /** A gateway, the entrance that leads to it, and what it said. */
-const gateway = async (receivers: Partial<Receivers>) => {
+const gateway = async (receivers: Partial<Receivers>, accesses: Accesses = {}) => {
   const dir = await temporary();
   const said: string[] = [];
   const socket = join(dir.path, 'out.sock');
-  const far = await startGateway(socket, { ...NO_RECEIVERS, ...receivers }, (line) => said.push(line));
+  const far = await startGateway(socket, { ...NO_RECEIVERS, ...receivers }, (line) => said.push(line), accesses);
   const near = await entrance('127.0.0.1', 0, socket, null);
   const client = new Client(`http://127.0.0.1:${portOf(near)}`);
   const post = async (path: string, body: string, headers: Record<string, string> = {}) => {
@@ -41,6 +41,18 @@ describe('a delivery to a real backend', () => {
     expect(got).toMatchObject({ method: 'POST', url: '/collector/v1/traces?a=b', headers });
     expect(got!.headers.host).toBe(new URL(backend.url).host);
     expect(got!.body.toString()).toBe('\0\u0001bytes');
+  });
+
+  test('carries the profile’s credential, which is not said though the backend repeats it', async () => {
+    process.env.TEST_TOKEN = 'tok-1';
+    await using backend = await listener(({ headers }) => ({ status: 403, body: `no ${headers.authorization}` }));
+    const receivers = { ...NO_RECEIVERS, otlp: backend.url };
+    const jaeger = { headers: {}, tenant: 'shop', bearerTokenEnv: 'TEST_TOKEN' };
+    await using out = await gateway(receivers, accessesOf({ jaeger }, receivers));
+    expect(await out.post('/otlp/v1/traces', 'x')).toEqual({ status: 403, text: 'no Bearer …' });
+    expect(backend.got[0]!.headers).toMatchObject({ authorization: 'Bearer tok-1', 'x-tenant': 'shop' });
+    await out.end();
+    expect(out.said).toEqual([`${backend.url} did not take a delivery: HTTP 403 no Bearer …`]);
   });
 
   test('that is refused goes back to its sender as it was, and is counted', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { accessTo } from '../../../src/credentials.ts';
 import { loki } from '../../../src/layers/logs/adapter.ts';
 import { naming } from '../../../src/naming.ts';
 import { platform } from '../../../src/platform.ts';
@@ -47,6 +48,19 @@ test('whatever the lines are, Loki’s JSON holds each of them, in order within 
       for (const service of ['web', 'orders']) expect(of(got, service)).toEqual(of(sent, service));
     }),
   );
+});
+
+test('lines are pushed with the tenant that the profile names', async () => {
+  await using backend = await listener(() => ({ status: 204 }));
+  {
+    await using push = lokiPush(
+      backend.url,
+      () => undefined,
+      accessTo({ loki: { headers: {}, tenant: 'a' } }, 'loki', backend.url),
+    );
+    push.push(line(1));
+  }
+  expect(backend.got[0]!.headers).toMatchObject({ 'x-scope-orgid': 'a', 'content-type': 'application/json' });
 });
 
 describe('a Loki that', () => {
