@@ -33,7 +33,7 @@ const KNOWN: Readonly<Record<Backend, Known>> = {
   loki: {
     urls: ['LOKI_URL'],
     program: 'FIREDRILL_LOKI',
-    start: realLoki,
+    start: () => realLoki(),
     at: { loki: `${HOST}:3100` },
     module: 'github.com/grafana/loki/v3',
   },
@@ -52,6 +52,10 @@ export const missing = (backend: Backend): string | null => {
   if (named(known) || rigReady()) return null;
   return `needs ${known.urls.join(' and ')}, or ${known.program} (a program), in the environment, or ${BESIDE} with what it builds`;
 };
+
+/** The program to start for a server of a suite's own; null when only a URL is known, or nothing. */
+export const programFor = (backend: Backend): string | null =>
+  env[KNOWN[backend].program] || (rigReady() ? built(backend) : null);
 
 /** The backend on base URLs by option's name, `{ jaeger, otlp }` or `{ loki }`; what was started here goes with the scope. */
 export const real = async (backend: Backend): Promise<Real> => {

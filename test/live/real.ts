@@ -83,8 +83,8 @@ export const realJaeger = async (): Promise<Real> => {
   return started(at, `${at.jaeger}/api/v3/services`, command, { 'jaeger.json': config }, await temporary());
 };
 
-/** Loki 3, alone (grafana.com/docs/loki/latest/configure). */
-export const realLoki = async (): Promise<Real> => {
+/** Loki 3, alone (grafana.com/docs/loki/latest/configure), with its default limits but for those given. */
+export const realLoki = async (limits: object = {}, program = env.FIREDRILL_LOKI): Promise<Real> => {
   if (env.LOKI_URL) return given({ loki: env.LOKI_URL });
   const port = await freePort();
   const schema = {
@@ -112,10 +112,11 @@ export const realLoki = async (): Promise<Real> => {
     },
     schema_config: { configs: [schema] },
     ingester: { lifecycler: { min_ready_duration: '0s' } },
+    limits_config: limits,
     analytics: { reporting_enabled: false },
   };
   const at = { loki: `http://${HOST}:${port}` };
-  const command: Command = { name: 'loki', argv: [env.FIREDRILL_LOKI!, '-config.file=loki.json'] };
+  const command: Command = { name: 'loki', argv: [program!, '-config.file=loki.json'] };
   return started(at, `${at.loki}/ready`, command, { 'loki.json': config }, await temporary());
 };
 

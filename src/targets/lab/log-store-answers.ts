@@ -9,6 +9,7 @@ import { BadQuery } from './logql/errors.ts';
 import { evaluate, labelKey, type Select, type Series } from './logql/evaluate.ts';
 import type { Labels } from './logql/match.ts';
 import { compile, compileSelector, type LogQuery, type Metric } from './logql/query.ts';
+import { rowOf, shown } from './logql/row.ts';
 
 type Params = URLSearchParams;
 type Data = { readonly resultType: string; readonly result: unknown };
@@ -68,6 +69,17 @@ const found = (streams: Streams, params: Params, clock: Clock): Labels[] => {
 const listed = (names: readonly string[]): unknown =>
   names.length === 0 ? { status: 'success' } : success([...new Set(names)].sort());
 
+/** Like Loki: what a format has made equal to another line of its stream and instant is not told twice. */
+const once = (): ((stream: Labels, at: Nanos, line: string) => boolean) => {
+  let [now, told] = [-1n, new Map<Labels, Set<string>>()];
+  return (stream, at, line) => {
+    if (at !== now) [now, told] = [at, new Map()];
+    const lines = told.get(stream) ?? new Set();
+    told.set(stream, lines);
+    return lines.size < lines.add(line).size;
+  };
+};
+
 const logStreams = (
   streams: Streams,
   { matchers, stage }: LogQuery,
@@ -78,15 +90,17 @@ const logStreams = (
   const entries = streams.select(matchers, from, until);
   const groups = new Map<string, { stream: Record<string, string>; values: [string, string][] }>();
   const keys = new Map<Labels, string>();
+  const fresh = once();
   let left = most;
   for (const entry of ahead ? entries : entries.reverse()) {
     if (left === 0) break;
-    const row = stage({ line: entry.line, labels: entry.labels, own: entry.labels });
-    if (!row) continue;
+    const row = stage(rowOf(entry.line, entry.own, entry.labels));
+    if (!row || !fresh(entry.own, entry.at, row.line)) continue;
     left--;
-    const key = keys.get(row.labels) ?? labelKey(row.labels);
-    if (row.labels === entry.labels) keys.set(row.labels, key);
-    const group = groups.get(key) ?? { stream: Object.fromEntries(row.labels), values: [] };
+    const labels = shown(row);
+    const key = keys.get(labels) ?? labelKey(labels);
+    if (labels === entry.own) keys.set(labels, key);
+    const group = groups.get(key) ?? { stream: Object.fromEntries(labels), values: [] };
     group.values.push([String(entry.at), row.line]);
     groups.set(key, group);
   }

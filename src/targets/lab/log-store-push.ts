@@ -1,15 +1,17 @@
-// Loki's push body in JSON: {"streams":[{"stream":{labels},"values":[["<ns>","line"]]}]}.
+// Loki's push body in JSON: {"streams":[{"stream":{labels},"values":[["<ns>","line",{metadata}]]}]}.
 import { z } from 'zod';
 import type { Nanos } from '../../model.ts';
 import { problems } from '../../platform.ts';
 import { BadQuery } from './logql/errors.ts';
 
-export type Pushed = { readonly labels: Readonly<Record<string, string>>; readonly at: Nanos; readonly line: string };
+type Named = Readonly<Record<string, string>>;
+export type Pushed = { readonly labels: Named; readonly at: Nanos; readonly line: string; readonly metadata: Named };
 
 const MAX_LINE = 262_144;
 const MAX_LABELS = 15;
 
-const value = z.tuple([z.string().regex(/^\d+$/, 'must be nanoseconds as a string'), z.string()]).rest(z.unknown());
+const nanos = z.string().regex(/^\d+$/, 'must be nanoseconds as a string');
+const value = z.union([z.tuple([nanos, z.string()]), z.tuple([nanos, z.string(), z.record(z.string(), z.string())])]);
 const body = z.object({
   streams: z.array(z.object({ stream: z.record(z.string(), z.string()), values: z.array(value) })),
 });
@@ -20,7 +22,12 @@ export const pushed = (text: string): Pushed[] => {
   if (!parsed.success) throw new BadQuery(`push: ${problems(parsed.error)}`);
   return parsed.data.streams.flatMap(({ stream, values }) => {
     checkLabels(stream);
-    return values.map(([at, line]) => ({ labels: stream, at: BigInt(at), line: checkedLine(line) }));
+    return values.map(([at, line, metadata = {}]) => ({
+      labels: stream,
+      at: BigInt(at),
+      line: checkedLine(line),
+      metadata,
+    }));
   });
 };
 

@@ -3,14 +3,17 @@ import type { Nanos } from '../../model.ts';
 import { type Entry, labelKey } from './logql/evaluate.ts';
 import { type Labels, type Matcher, matches } from './logql/match.ts';
 
-type Line = { readonly at: Nanos; readonly line: string };
+type Line = { readonly at: Nanos; readonly line: string; readonly labels: Labels };
 type Stream = { readonly labels: Labels; lines: Line[]; first: number };
 
 /** What the store holds and what it had to give up, in lines and bytes. */
 export type Held = { readonly lines: number; readonly bytes: number; readonly dropped: number };
 
+type Named = Readonly<Record<string, string>>;
+
 export type Streams = {
-  add(labels: Readonly<Record<string, string>>, at: Nanos, line: string): void;
+  /** `metadata` are labels of this line alone (structured metadata). */
+  add(labels: Named, at: Nanos, line: string, metadata?: Named): void;
   /** Entries of the streams that match with `from` <= at < `until`, oldest first. */
   select(matchers: readonly Matcher[], from: Nanos, until: Nanos): Entry[];
   /** The labels of the streams that match and have a line in that time. */
@@ -37,14 +40,16 @@ export const streams = (maxBytes: number): Streams => {
     else if (oldest.first > 1024 && oldest.first * 2 > oldest.lines.length) compact(oldest);
   };
 
-  const add = (record: Readonly<Record<string, string>>, at: Nanos, line: string): void => {
-    const labels = new Map(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const add = (record: Named, at: Nanos, text: string, metadata: Named = {}): void => {
+    // An empty label is none.
+    const labels = sorted(Object.entries(record).filter(([, value]) => value !== ''));
     const key = labelKey(labels);
     const stream = all.get(key) ?? { labels, lines: [], first: 0 };
-    if (!insert(stream, { at, line })) return;
+    const line = { at, line: text, labels: full(stream.labels, metadata) };
+    if (!insert(stream, line)) return;
     all.set(key, stream);
     held.lines++;
-    held.bytes += cost({ at, line });
+    held.bytes += cost(line);
     while (held.bytes > maxBytes && held.lines > 1) dropOldest();
   };
 
@@ -55,7 +60,7 @@ export const streams = (maxBytes: number): Streams => {
     add,
     select: (matchers, from, until) =>
       matching(matchers)
-        .flatMap((stream) => between(stream, from, until).map(({ at, line }) => ({ at, line, labels: stream.labels })))
+        .flatMap((stream) => between(stream, from, until).map((line) => ({ ...line, own: stream.labels })))
         .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)),
     labels: (matchers, from, until) =>
       matching(matchers)
@@ -63,6 +68,18 @@ export const streams = (maxBytes: number): Streams => {
         .map(({ labels }) => labels),
     held: () => ({ ...held }),
   };
+};
+
+const sorted = (pairs: readonly (readonly [string, string])[]): Labels =>
+  new Map([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** Metadata that is called like a label of the stream does not hide it; its names become label names. */
+const full = (own: Labels, metadata: Named): Labels => {
+  const more = Object.entries(metadata).map(([name, value]) => {
+    const label = name.replace(/\W/g, '_');
+    return [own.has(label) ? `${label}_extracted` : label, value] as const;
+  });
+  return more.length === 0 ? own : sorted([...own, ...more]);
 };
 
 const compact = (stream: Stream): void => {
@@ -84,7 +101,10 @@ const lowerBound = (lines: readonly Line[], from: number, at: Nanos): number => 
 const between = ({ lines, first }: Stream, from: Nanos, until: Nanos): Line[] =>
   lines.slice(lowerBound(lines, first, from), lowerBound(lines, first, until));
 
-/** Keeps the order of time; like Loki it takes the same line of the same instant only once. False: it was there. */
+const same = (a: Line, b: Line): boolean =>
+  a.line === b.line && (a.labels === b.labels || labelKey(a.labels) === labelKey(b.labels));
+
+/** Keeps the order of time; like Loki it takes the same line (and metadata) of the same instant only once. False: it was there. */
 const insert = (stream: Stream, line: Line): boolean => {
   const { lines, first } = stream;
   const last = lines.at(-1);
@@ -94,7 +114,7 @@ const insert = (stream: Stream, line: Line): boolean => {
   }
   const here = lowerBound(lines, first, line.at);
   const after = lowerBound(lines, first, line.at + 1n);
-  if (lines.slice(here, after).some((one) => one.line === line.line)) return false;
+  if (lines.slice(here, after).some((one) => same(one, line))) return false;
   lines.splice(after, 0, line);
   return true;
 };

@@ -104,8 +104,8 @@ const take = async (kept: Streams, request: IncomingMessage): Promise<Answer> =>
   if (!type.startsWith('application/json'))
     return text(415, `push: '${type}' is not taken here; send application/json, plain or gzip\n`);
   const body = await read(request);
-  for (const { labels, at, line } of pushed(await plain(body, request.headers['content-encoding']))) {
-    kept.add(labels, at, line);
+  for (const { labels, at, line, metadata } of pushed(await plain(body, request.headers['content-encoding']))) {
+    kept.add(labels, at, line, metadata);
   }
   return { status: 204, type: '', body: '' };
 };

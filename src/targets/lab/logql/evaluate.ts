@@ -3,12 +3,13 @@ import type { Nanos } from '../../../model.ts';
 import { fromMs } from '../../../time.ts';
 import { BadQuery } from './errors.ts';
 import { COMPARISONS } from './filters.ts';
+import type { Grouping } from './hints.ts';
 import type { Labels } from './match.ts';
-import type { Row } from './parsers.ts';
-import type { Grouping, LogQuery, Metric } from './query.ts';
+import type { LogQuery, Metric } from './query.ts';
+import { ERROR, KEPT_ERROR, type Row, rowOf, shown } from './row.ts';
 
-/** A line as the store hands it out. */
-export type Entry = { readonly at: Nanos; readonly line: string; readonly labels: Labels };
+/** A line as the store hands it out: `labels` are its stream's (`own`) and those of its structured metadata. */
+export type Entry = { readonly at: Nanos; readonly line: string; readonly own: Labels; readonly labels: Labels };
 /** The entries of the streams that match, ordered by time, with `from` <= at < `until`. */
 export type Select = (query: LogQuery, from: Nanos, until: Nanos) => Iterable<Entry>;
 
@@ -43,23 +44,24 @@ const range = (metric: RangeMetric, times: readonly Nanos[], select: Select): Se
   const back = fromMs(metric.seconds * 1000);
   const shift = fromMs(metric.offset * 1000);
   const entries = select(metric.log, times[0]! - shift - back + 1n, times.at(-1)! - shift + 1n);
-  return collect(metric, entries).map(({ labels, at, values }) => ({
+  const series = collect(metric, entries).map(({ labels, at, values }) => ({
     labels,
     values: slide(at, values, times, shift, back, REDUCE[metric.op]!, metric),
   }));
+  refuseErrors(series);
+  return series;
 };
 
 const collect = (metric: RangeMetric, entries: Iterable<Entry>): Samples[] => {
   const all = new Map<string, Samples>();
   const keys = new Map<Labels, string>();
-  for (const { at, line, labels: own } of entries) {
-    const row = metric.log.stage({ line, labels: own, own });
+  for (const { at, line, own, labels: full } of entries) {
+    const row = metric.log.stage(rowOf(line, own, full));
     const sample = row && metric.sample(row);
     if (!sample) continue;
-    const labels = metric.grouping ? grouped(sample.row.labels, metric.grouping) : sample.row.labels;
+    const labels = seriesLabels(metric, sample.row);
     const key = keys.get(labels) ?? labelKey(labels);
     if (labels === own) keys.set(own, key);
-    if (sample.row.labels.has('__error__')) throw pipelineError(sample.row);
     const series = all.get(key) ?? { labels, at: [], values: [] };
     series.at.push(at);
     series.values.push(sample.value);
@@ -67,6 +69,17 @@ const collect = (metric: RangeMetric, entries: Iterable<Entry>): Samples[] => {
     if (all.size > MAX_SERIES) throw tooManySeries();
   }
   return [...all.values()];
+};
+
+/** An error must not get lost in a group: its row keeps all of its labels. */
+const seriesLabels = ({ grouping }: RangeMetric, row: Row): Labels =>
+  grouping && !row.error ? grouped(row.labels, grouping) : shown(row);
+
+const refuseErrors = (all: readonly Series[]): void => {
+  const bad = all.find(
+    ({ labels, values }) => labels.has(ERROR) && !labels.has(KEPT_ERROR) && values.some((one) => one !== undefined),
+  );
+  if (bad) throw pipelineError(bad.labels);
 };
 
 const slide = (
@@ -117,10 +130,12 @@ const quantile = (sorted: readonly number[], q: number): number => {
   return low + (high - low) * (rank - Math.floor(rank));
 };
 
-const pipelineError = (row: Row): BadQuery => {
-  const shown = [...row.own, ...[...row.labels].filter(([name]) => name.startsWith('__error'))].sort();
-  const error = row.labels.get('__error__');
-  const series = shown.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ');
+const pipelineError = (labels: Labels): BadQuery => {
+  const error = labels.get(ERROR);
+  const series = [...labels]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(', ');
   return new BadQuery(
     `pipeline error: '${error}' for series: '{${series}}'.\nUse a label filter to intentionally skip this error. (e.g | __error__!="${error}").\nTo skip all potential errors you can match empty errors.(e.g __error__="")\nThe label filter can also be specified after unwrap. (e.g | unwrap latency | __error__="" )\n`,
   );

@@ -1,9 +1,10 @@
 // Line filters (`|= "text"`) and label filters (`| status >= 500 and level="error"`).
 import { BadQuery, badAt } from './errors.ts';
-import { matcher, regexp } from './match.ts';
-import { failed, type Row, type Stage } from './parsers.ts';
+import { matcher } from './match.ts';
+import { regexp } from './regexp.ts';
+import { failed, type Row, type Stage, seen } from './row.ts';
 import { child, flat, type Node, unquote } from './tree.ts';
-import { bytes, seconds } from './units.ts';
+import { duration, float, type Reading, seconds, size } from './units.ts';
 
 const alternatives = (node: Node): Node[] =>
   node.children.flatMap((one) => (one.name === 'OrFilter' ? alternatives(one) : one.name === 'String' ? [one] : []));
@@ -44,13 +45,11 @@ export const COMPARISONS: Readonly<Record<string, (a: number, b: number) => bool
   '!=': (a, b) => a !== b,
 };
 
-export const number = (text: string): number | null =>
-  text.trim() === '' || Number.isNaN(Number(text)) ? null : Number(text);
-
-const READ: Readonly<Record<string, (text: string) => number | null>> = {
-  NumberFilter: number,
-  DurationFilter: seconds,
-  BytesFilter: bytes,
+/** How each kind of filter reads a label's text, and the value that the query compares it with. */
+const KINDS: Readonly<Record<string, { read: (text: string) => Reading; wanted: (text: string) => number }>> = {
+  NumberFilter: { read: float, wanted: (text) => Number(text.replace(/\s/g, '')) },
+  DurationFilter: { read: duration, wanted: (text) => seconds(text)! },
+  BytesFilter: { read: size, wanted: (text) => Number((size(text) as { value: number }).value) },
 };
 
 const OPERATORS = ['Gtr', 'Gte', 'Lss', 'Lte', 'Eql', 'Eq', 'Neq'];
@@ -59,16 +58,15 @@ const OPERATORS = ['Gtr', 'Gte', 'Lss', 'Lte', 'Eql', 'Eq', 'Neq'];
 const numeric = (node: Node): Stage => {
   const name = child(node, 'Identifier')!.text;
   const holds = compare(child(node, ...OPERATORS)!.text);
-  const read = READ[node.name]!;
-  const wanted = read(node.children.at(-1)!.text)!;
+  const { read, wanted } = KINDS[node.name]!;
+  const value = wanted(node.children.at(-1)!.text);
   return (row) => {
     const text = row.labels.get(name);
-    if (row.labels.has('__error__')) return row;
-    if (text === undefined) return null;
-    const value = read(text);
-    if (value === null)
-      return failed(row, 'LabelFilterErr', `strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`);
-    return holds(value, wanted) ? row : null;
+    // Loki takes an empty label of the stream for none, but not one that a parser has set.
+    if (text === undefined || (text === '' && !row.parsed.has(name))) return null;
+    const it = read(text);
+    if ('value' in it) return holds(it.value, value) ? row : null;
+    return row.error ? row : failed(row, 'LabelFilterErr', it.error);
   };
 };
 
@@ -85,7 +83,7 @@ export const labelFilter = (node: Node, query: string): Stage => {
   if (leaf.name === 'UnitFilter') return numeric(leaf.children[0]!);
   if (leaf.name !== 'Matcher') throw badAt(query, leaf.at, `not supported: '${leaf.text}'`);
   const { name, test } = matcher(leaf);
-  return (row) => (test(row.labels.get(name) ?? '') ? row : null);
+  return (row) => (test(seen(row, name)) ? row : null);
 };
 
 const andThen = (row: Row | null, stage: Stage): Row | null => (row ? stage(row) : null);

@@ -1,24 +1,10 @@
-// Label matchers and regular expressions: Go's RE2 syntax as far as JavaScript has it too.
+// Label matchers and selectors.
 import { BadQuery } from './errors.ts';
+import { regexp } from './regexp.ts';
 import { child, flat, type Node, unquote } from './tree.ts';
 
 export type Labels = ReadonlyMap<string, string>;
 export type Matcher = { readonly name: string; readonly test: (value: string) => boolean };
-
-/** A Go regular expression; leading flags such as `(?i)` become JavaScript's. Throws BadQuery when it is none. */
-export const regexp = (source: string, anchored: boolean): RegExp => {
-  const [, flags, rest] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(source)!;
-  const body = rest!.replace(/\(\?P</g, '(?<');
-  try {
-    return new RegExp(
-      anchored ? `^(?:${body})$` : body,
-      `${flags ?? ''}${anchored && !flags?.includes('s') ? 's' : ''}u`,
-    );
-  } catch (error) {
-    const why = (error as Error).message.replace(/^Invalid regular expression: (\/.*\/\w*: )?/s, '');
-    throw new BadQuery(`parse error : error parsing regexp: ${why}: \`${source}\``);
-  }
-};
 
 const tests = (op: string, value: string): ((value: string) => boolean) => {
   if (op === '=') return (it) => it === value;

@@ -1,14 +1,14 @@
 // A query compiled: what to select, how to change it, how to count it. No store and no clock in here.
 import { BadQuery, badAt } from './errors.ts';
-import { labelFilter, number } from './filters.ts';
+import { labelFilter } from './filters.ts';
+import { ALL, type Grouping, type Hints, hintsFor, namesIn } from './hints.ts';
 import { type Matcher, selector } from './match.ts';
-import { failed, type Row, type Stage } from './parsers.ts';
+import { failed, type Row, type Stage, without } from './row.ts';
 import { chain, pipeline } from './stages.ts';
 import { child, type Node, tree } from './tree.ts';
-import { bytes, seconds } from './units.ts';
+import { duration, float, type Reading, seconds, size } from './units.ts';
 
 export type LogQuery = { readonly is: 'log'; readonly matchers: readonly Matcher[]; readonly stage: Stage };
-export type Grouping = { readonly by: boolean; readonly names: readonly string[] };
 
 /** What a line is worth in a range aggregation, with the row that it belongs to; null leaves it out. */
 export type Sampler = (row: Row) => { readonly row: Row; readonly value: number } | null;
@@ -60,15 +60,15 @@ const expression = (node: Node, query: string): Compiled => {
   return metric(inner, query);
 };
 
-const log = (node: Node, query: string): LogQuery => ({
+const log = (node: Node, query: string, hints: Hints = ALL): LogQuery => ({
   is: 'log',
   matchers: selector(child(node, 'Selector')!),
-  stage: pipeline(child(node, 'PipelineExpr'), query),
+  stage: pipeline(child(node, 'PipelineExpr'), query, hints),
 });
 
 const metric = (node: Node, query: string): Metric => {
   if (node.name === 'MetricExpr' || node.name === 'Expr') return metric(node.children[0]!, query);
-  if (node.name === 'LiteralExpr') return { is: 'number', value: number(node.text.replace(/\s/g, ''))! };
+  if (node.name === 'LiteralExpr') return { is: 'number', value: Number(node.text.replace(/\s/g, '')) };
   if (node.name === 'RangeAggregationExpr') return rangeAggregation(node, query);
   if (node.name === 'VectorAggregationExpr') return vectorAggregation(node, query);
   if (node.name === 'BinOpExpr') return climb(operands(node), query);
@@ -81,7 +81,7 @@ const UNWRAPPED = ['avg', 'sum', 'min', 'max', 'quantile', 'first', 'last'].map(
 const COUNTED = ['rate', 'count_over_time', 'bytes_rate', 'bytes_over_time'];
 const UNGROUPED = [...COUNTED, 'sum_over_time'];
 
-const rangeAggregation = (node: Node, query: string): Metric => {
+const rangeAggregation = (node: Node, query: string, outer: Grouping | null = null): Metric => {
   const op = child(node, 'RangeOp')!.text;
   const range = child(node, 'LogRangeExpr')!;
   const unwrap = child(range, 'UnwrapExpr');
@@ -90,7 +90,7 @@ const rangeAggregation = (node: Node, query: string): Metric => {
   return {
     is: 'range',
     op,
-    log: log(range, query),
+    log: log(range, query, hints(range, unwrap, grouping ?? (SUMMABLE.includes(op) ? outer : null))),
     sample: unwrap ? unwrapSampler(unwrap, query) : op.startsWith('bytes') ? byteSampler : countSampler,
     unwrapped: unwrap !== undefined,
     seconds: seconds(child(child(range, 'Range')!, 'Duration')!.text)!,
@@ -98,6 +98,21 @@ const rangeAggregation = (node: Node, query: string): Metric => {
     grouping,
     parameter: parameterOf(node, op, op === 'quantile_over_time'),
   };
+};
+
+/** Loki lets a `sum` tell the aggregation below it which labels it is about. */
+const SUMMABLE = ['rate', 'count_over_time', 'bytes_rate', 'bytes_over_time', 'sum_over_time'];
+
+const hints = (range: Node, unwrap: Node | undefined, grouping: Grouping | null): Hints =>
+  hintsFor(
+    grouping,
+    [...namesIn(child(range, 'PipelineExpr')), ...namesIn(unwrap)],
+    unwrap ? unwrappedName(unwrap) : null,
+  );
+
+const unwrappedName = (node: Node): string => {
+  const inner = child(node, 'UnwrapExpr');
+  return inner ? unwrappedName(inner) : child(node, 'Identifier')!.text;
 };
 
 const checkRange = (op: string, unwrapped: boolean, grouping: Grouping | null, node: Node, query: string): void => {
@@ -115,11 +130,14 @@ const VECTOR = ['sum', 'avg', 'min', 'max', 'count', 'topk', 'bottomk'];
 const vectorAggregation = (node: Node, query: string): Metric => {
   const op = child(node, 'VectorOp')!.text;
   if (!VECTOR.includes(op)) throw badAt(query, node.at, `not supported: '${op}'`);
+  const grouping = groupingOf(node) ?? { by: true, names: [] };
+  const inner = child(node, 'MetricExpr')!;
+  const range = op === 'sum' ? child(inner, 'RangeAggregationExpr') : undefined;
   return {
     is: 'vector',
     op,
-    of: metric(child(node, 'MetricExpr')!, query),
-    grouping: groupingOf(node) ?? { by: true, names: [] },
+    of: range ? rangeAggregation(range, query, grouping) : metric(inner, query),
+    grouping,
     parameter: parameterOf(node, op, op.endsWith('k')),
   };
 };
@@ -142,7 +160,7 @@ const parameterOf = (node: Node, op: string, needed: boolean): number => {
 const countSampler: Sampler = (row) => ({ row, value: 1 });
 const byteSampler: Sampler = (row) => ({ row, value: Buffer.byteLength(row.line) });
 
-const READ = { duration: seconds, duration_seconds: seconds, bytes } as const;
+const READ = { duration, duration_seconds: duration, bytes: size } as const;
 
 /** `| unwrap conv(label) | filters…`: the label's value leaves the labels and becomes the sample. */
 const unwrapSampler = (node: Node, query: string): Sampler => {
@@ -150,21 +168,17 @@ const unwrapSampler = (node: Node, query: string): Sampler => {
   const after = chain(filters);
   return (row) => {
     const text = row.labels.get(name);
-    if (text === undefined) return null;
-    const value = read(text);
-    const labels = new Map(row.labels);
-    if (value !== null) labels.delete(name);
-    const marked = value === null ? failed(row, 'SampleExtractionErr', parseFailure(text)) : { ...row, labels };
-    const kept = after(marked);
-    return kept && { row: kept, value: value ?? 0 };
+    if (!text) return null;
+    const it = read(text);
+    const kept = after('value' in it ? row : failed(row, 'SampleExtractionErr', it.error));
+    if (!kept) return null;
+    return { row: kept.error ? kept : without(kept, (one) => one === name), value: 'value' in it ? it.value : 0 };
   };
 };
 
-const parseFailure = (text: string): string => `strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`;
-
 type Unwrap = {
   readonly name: string;
-  readonly read: (text: string) => number | null;
+  readonly read: (text: string) => Reading;
   readonly filters: readonly Stage[];
 };
 
@@ -175,7 +189,7 @@ const unwrapParts = (node: Node, query: string): Unwrap => {
     return { name, read, filters: [...filters, labelFilter(child(node, 'LabelFilter')!, query)] };
   }
   const conversion = child(node, 'ConvOp')?.text as keyof typeof READ | undefined;
-  return { name: child(node, 'Identifier')!.text, read: conversion ? READ[conversion] : number, filters: [] };
+  return { name: child(node, 'Identifier')!.text, read: conversion ? READ[conversion] : float, filters: [] };
 };
 
 // ---- Binary operations: the grammar nests them without precedence, so they are laid flat and climbed again. ---------

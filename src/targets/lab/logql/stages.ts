@@ -1,8 +1,11 @@
 // A pipeline: stages one after the other, each passing a line on, changed or not, or dropping it.
 import { badAt } from './errors.ts';
 import { labelFilter, lineFilters } from './filters.ts';
+import type { Hints } from './hints.ts';
 import type { Labels } from './match.ts';
-import { jsonPlaces, jsonStage, logfmtKeys, logfmtStage, type Row, type Stage } from './parsers.ts';
+import { matcher } from './match.ts';
+import { jsonPlaces, jsonStage, logfmtKeys, logfmtStage } from './parsers.ts';
+import { type Row, type Stage, shown, without, withParsed } from './row.ts';
 import { child, flat, type Node, unquote } from './tree.ts';
 
 /** A template with nothing but `{{.label}}` in it; what else Go's templates can is refused at its place. */
@@ -15,36 +18,57 @@ const template = (node: Node, query: string): ((labels: Labels) => string) => {
 
 const lineFormat = (node: Node, query: string): Stage => {
   const fill = template(child(node, 'String')!, query);
-  return (row) => ({ ...row, line: fill(row.labels) });
+  return (row) => ({ ...row, line: fill(shown(row)) });
 };
 
+type Format = (row: Row, before: () => Labels) => Row;
+
+const format = (node: Node, query: string): Format => {
+  const name = node.children[0]!.text;
+  const source = node.children.at(-1)!;
+  if (source.name !== 'String') return (row) => renamed(row, name, source.text);
+  const fill = template(source, query);
+  return (row, before) => withParsed(row, [[name, fill(before())]]);
+};
+
+const renamed = (row: Row, name: string, from: string): Row => {
+  const value = row.labels.get(from);
+  if (value === undefined) return row;
+  return without(withParsed(row, [[name, value]]), (one) => one === from);
+};
+
+/** `| label_format a=b, c="{{.d}}"`; its templates see the labels as they were at the first of them. */
 const labelFormat = (node: Node, query: string): Stage => {
-  const changes = flat(child(node, 'LabelsFormat'), 'LabelsFormat').map((one) => {
-    const name = one.children[0]!.text;
-    const source = one.children.at(-1)!;
-    if (source.name === 'String') return { name, from: null, value: template(source, query) };
-    return { name, from: source.text, value: (labels: Labels) => labels.get(source.text) ?? '' };
-  });
+  const formats = flat(child(node, 'LabelsFormat'), 'LabelsFormat').map((one) => format(one, query));
   return (row) => {
-    const labels = new Map(row.labels);
-    for (const { name, from, value } of changes) {
-      labels.set(name, value(labels));
-      if (from !== null) labels.delete(from);
-    }
-    return { ...row, labels };
+    let seen: Labels | null = null;
+    return formats.reduce((it, change) => change(it, () => (seen ??= shown(it))), row);
   };
 };
 
-const names = (node: Node, query: string): Set<string> => {
+type Named = (name: string, value: string) => boolean;
+
+/** The names of `drop` and `keep`, each alone or with a value that it must have. */
+const named = (node: Node): Named => {
   const all = [...flat(child(node, 'KeepLabels'), 'KeepLabels'), ...flat(child(node, 'DropLabels'), 'DropLabels')];
-  const strange = all.find((one) => one.children[0]?.name !== 'Identifier');
-  if (strange) throw badAt(query, strange.at, `not supported: '${strange.text}'; only label names are`);
-  return new Set(all.map(({ text }) => text));
+  const tests = all.map((one): Named => {
+    const condition = child(one, 'Matcher');
+    if (!condition) return (name) => name === one.text;
+    const { name: wanted, test } = matcher(condition);
+    return (name, value) => name === wanted && test(value);
+  });
+  return (name, value) => tests.some((test) => test(name, value));
 };
 
-const only =
-  (names: ReadonlySet<string>, wanted: boolean): Stage =>
-  (row) => ({ ...row, labels: new Map([...row.labels].filter(([name]) => names.has(name) === wanted)) });
+const drop = (node: Node): Stage => {
+  const gone = named(node);
+  return (row) => without(row, gone);
+};
+
+const keep = (node: Node): Stage => {
+  const kept = named(node);
+  return (row) => without(row, (name, value) => !name.startsWith('__') && !kept(name, value));
+};
 
 const pairs = (node: Node): (readonly [string, string])[] =>
   flat(child(node, 'LabelExtractionExpressionList'), 'LabelExtractionExpressionList').map((one) => {
@@ -53,34 +77,34 @@ const pairs = (node: Node): (readonly [string, string])[] =>
     return [name, text ? unquote(text) : name];
   });
 
-type Compile = (node: Node, query: string) => Stage;
+type Compile = (node: Node, query: string, hints: Hints) => Stage;
 
 const hasFlag = (node: Node, flag: string): boolean => new RegExp(`${flag}(?![\\w-])`).test(node.text);
 
 const COMPILE: Readonly<Record<string, Compile>> = {
   LineFilters: lineFilters,
   LabelFilter: labelFilter,
-  JsonExpressionParser: (node) => jsonPlaces(pairs(node)),
-  LogfmtParser: (node) => logfmtStage(hasFlag(node, '--strict'), hasFlag(node, '--keep-empty')),
-  LogfmtExpressionParser: (node) => logfmtKeys(pairs(node), hasFlag(node, '--strict')),
+  JsonExpressionParser: (node, _, hints) => jsonPlaces(pairs(node), hints),
+  LogfmtParser: (node, _, hints) => logfmtStage(hasFlag(node, '--strict'), hasFlag(node, '--keep-empty'), hints),
+  LogfmtExpressionParser: (node, _, hints) => logfmtKeys(pairs(node), hasFlag(node, '--strict'), hints),
   LineFormatExpr: lineFormat,
   LabelFormatExpr: labelFormat,
-  DropLabelsExpr: (node, query) => only(names(node, query), false),
-  KeepLabelsExpr: (node, query) => only(names(node, query), true),
+  DropLabelsExpr: drop,
+  KeepLabelsExpr: keep,
 };
 
-const stage = (node: Node, query: string): Stage => {
+const stage = (node: Node, query: string, hints: Hints): Stage => {
   const inner = node.children.find(({ name }) => name !== 'Pipe')!;
-  if (inner.name === 'LabelParser' && child(inner, 'Json')) return jsonStage;
-  if (inner.name === 'LabelParser' && child(inner, 'Logfmt')) return logfmtStage(false, false);
+  if (inner.name === 'LabelParser' && child(inner, 'Json')) return jsonStage(hints);
+  if (inner.name === 'LabelParser' && child(inner, 'Logfmt')) return logfmtStage(false, false, hints);
   const compile = COMPILE[inner.name];
   if (!compile) throw badAt(query, inner.at, `not supported: '${inner.text}'`);
-  return compile(inner, query);
+  return compile(inner, query, hints);
 };
 
 /** A PipelineExpr node (or none) as one stage. Throws BadQuery at the first stage that is not supported. */
-export const pipeline = (node: Node | undefined, query: string): Stage =>
-  chain(flat(node, 'PipelineExpr').map((one) => stage(one, query)));
+export const pipeline = (node: Node | undefined, query: string, hints: Hints): Stage =>
+  chain(flat(node, 'PipelineExpr').map((one) => stage(one, query, hints)));
 
 export const chain =
   (stages: readonly Stage[]): Stage =>
