@@ -186,6 +186,51 @@ const cli = yargs(hideBin(process.argv))
     (it) => it,
     async () => exit((await import('./commands/list.ts')).listCommand()),
   )
+  .command(
+    'pcap <file..>',
+    'say what captures show: conversations, handshakes, retransmissions, resets, response times',
+    (it) =>
+      it
+        .positional('file', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: 'pcap or pcapng files, also with gzip or zstd, read as one capture in this order',
+        })
+        .options({
+          user: { type: 'string', describe: 'only requests of this user: x-user-id, x-username or baggage' },
+          session: { type: 'string', describe: 'only requests of this session: x-session-id or baggage' },
+          'request-id': { type: 'string', describe: 'only requests with this x-request-id' },
+          host: {
+            type: 'string',
+            array: true,
+            default: [] as string[],
+            describe: 'only packets from or to ADDRESS, ADDRESS:PORT or :PORT; twice: only between the two',
+          },
+          protocol: { choices: ['tcp', 'udp'] as const, describe: 'only packets of this protocol' },
+          http: {
+            type: 'boolean',
+            default: true,
+            describe: 'time HTTP/1 requests; --no-http: conversations only, faster',
+          },
+          cut: { type: 'string', describe: 'write the packets of these requests to this new pcapng file' },
+          top: {
+            type: 'number',
+            default: 10,
+            describe: 'rows of each table',
+            coerce: checked('top', (n) => Number.isInteger(n) && n >= 1, 'one whole number, 1 or more'),
+          },
+          json: { type: 'boolean', default: false, describe: 'print everything as JSON' },
+        })
+        .example('$0 pcap reports/killed-order-service/*/capture.pcap', 'what a run’s capture shows')
+        .example('$0 pcap day.pcap.zst --user alice', 'how long alice waited, and at which service')
+        .example('$0 pcap a.pcap --host 10.0.0.1:40000 --host 10.0.0.2:8080', 'one conversation')
+        .example('$0 pcap a.pcap --request-id 7b1f… --cut one.pcapng', 'one request on all its hops, for Wireshark')
+        .epilogue(
+          'Exit code 0: read to the end; 2: damaged or cut short, and what was read is printed; 64: no capture.',
+        ),
+    async (argv) => exit((await import('./commands/pcap.ts')).pcapCommand(argv)),
+  )
   .command('lab', 'the embedded platform', (it) =>
     it
       .command(

@@ -53,7 +53,7 @@ export const createPcapReader = (onPacket: OnPacket): PcapReader => {
 };
 
 /** The same reader without an object for every packet: `visit` gets plain numbers. For captures of many millions. */
-export const createPcapScanner = (visit: Visit): PcapReader => {
+export const createPcapScanner = (visit: Visit): PcapReader & { readonly packets: () => number } => {
   let format: PcapFormat = null;
   let packets = 0;
   let body: Stepper | null = null;
@@ -71,6 +71,7 @@ export const createPcapScanner = (visit: Visit): PcapReader => {
   const records = createRecords((bytes, at, end) => (body ?? begin)(bytes, at, end));
   return {
     push: records.push,
+    packets: () => packets,
     end: () => {
       const { offset, waiting, corrupt } = records.state();
       if (corrupt !== null) return { format, packets, end: { corrupt: offset, why: corrupt } };

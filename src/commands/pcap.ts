@@ -1,0 +1,141 @@
+// `firedrill pcap`: what captures show, and one request's packets cut out of them.
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { oneLine, Unreachable, Usage } from '../errors.ts';
+import { createCutter } from '../pcap/cut.ts';
+import { accepting, type Filter, parseEnd } from '../pcap/filter.ts';
+import { createPcapScanner, type PcapEnd } from '../pcap/reader.ts';
+import type { Visit } from '../pcap/records.ts';
+import { readSource } from '../pcap/source.ts';
+import { createSurvey, MOST_STRETCHES, type SurveyResult } from '../pcap/survey.ts';
+import { isTagged, type Tags } from '../pcap/tags.ts';
+import { createPcapWriter } from '../pcap/write.ts';
+import { progress } from '../progress.ts';
+import { systemClock, toMs } from '../time.ts';
+import { type FileRead, surveyJson, surveyText } from './pcap-text.ts';
+
+export type PcapArguments = {
+  readonly file: readonly string[];
+  readonly user?: string | undefined;
+  readonly session?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly host: readonly string[];
+  readonly protocol?: 'tcp' | 'udp' | undefined;
+  readonly http: boolean;
+  readonly cut?: string | undefined;
+  readonly top: number;
+  readonly json: boolean;
+};
+
+/** Prints what the files show. 0 when all were read to their ends, 2 when one is damaged or nothing was there to cut. */
+export const pcapCommand = async (argv: PcapArguments): Promise<number> => {
+  const filter = filterOf(argv);
+  const tags = tagsOf(argv);
+  await check(argv, tags);
+  const survey = createSurvey({ filter, tags, http: argv.http });
+  const files = await readAll(argv.file, survey.visit);
+  const result = survey.result();
+  process.stdout.write(argv.json ? surveyJson(files, result) : surveyText(files, result, argv));
+  for (const { file, end } of files) if (end) process.stderr.write(`firedrill: ${file}: ${end}\n`);
+  if (argv.cut !== undefined) await cut(argv, argv.cut, filter, result);
+  return files.some(({ end }) => end !== null) ? 2 : 0;
+};
+
+const filterOf = ({ host, protocol }: PcapArguments): Filter => {
+  if (host.length > 2) throw new Usage('--host may be given twice: a conversation has two ends');
+  return { ends: host.map(parseEnd), protocol: protocol ?? null };
+};
+
+const tagsOf = ({ user, session, requestId }: PcapArguments): Tags => ({
+  ...(user === undefined ? {} : { user }),
+  ...(session === undefined ? {} : { session }),
+  ...(requestId === undefined ? {} : { requestId }),
+});
+
+const check = async ({ file, cut, http }: PcapArguments, tags: Tags): Promise<void> => {
+  if (isTagged(tags) && !http)
+    throw new Usage('--user, --session and --request-id are read from HTTP: leave --no-http away');
+  if (cut !== undefined && !isTagged(tags))
+    throw new Usage('--cut needs --request-id, --session or --user, which say what to cut out');
+  const inputs = await Promise.all(file.map(inputOf));
+  if (cut !== undefined && inputs.includes(await placeOf(cut)))
+    throw new Usage(`--cut ${cut} would overwrite a capture that is read`);
+};
+
+const inputOf = async (file: string): Promise<string> => {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw new Usage(`${file}: ${error.code === 'ENOENT' ? 'there is no such file' : oneLine(error)}`);
+  });
+  if (found.isDirectory()) throw new Usage(`${file}: is a folder; name the captures in it`);
+  return realpath(file);
+};
+
+/** Where a file that need not be there yet is, or will be. */
+const placeOf = async (file: string): Promise<string> =>
+  realpath(file).catch(async () => join(await realpath(dirname(file)).catch(() => dirname(file)), basename(file)));
+
+/** Reads the files as one capture, and says on a terminal how far it is. */
+const readAll = async (files: readonly string[], visit: Visit): Promise<FileRead[]> => {
+  const show = progress(process.stderr);
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const began = systemClock.now();
+  const read: FileRead[] = [];
+  let shown = began;
+  let before = 0;
+  let packets = 0;
+  const tell = (file: string, done: number, count: number): void => {
+    const now = systemClock.now();
+    if (toMs(now - shown) < 200) return;
+    shown = now;
+    const percent = Math.floor((100 * (before + done)) / Math.max(1, total));
+    const rate = (packets + count) / toMs(now - began) / 1000;
+    show.now(`${file}: ${percent} %, ${rate.toFixed(1)} million packets/s`);
+  };
+  for (const [i, file] of files.entries()) {
+    const one = await readOne(file, visit, (done, count) => tell(file, done, count));
+    read.push(one);
+    before += sizes[i]!;
+    packets += one.packets;
+  }
+  show.done();
+  return read;
+};
+
+const readOne = async (
+  file: string,
+  visit: Visit,
+  tell: (done: number, packets: number) => void,
+): Promise<FileRead> => {
+  const scanner = createPcapScanner(visit);
+  const { packing, damage } = await readSource(file, (chunk, done) => {
+    scanner.push(chunk);
+    tell(done, scanner.packets());
+  });
+  const { format, packets, end } = scanner.end();
+  if (format === null) throw new Usage(`${file}: ${damage ?? (end === 'complete' ? 'empty' : end.why)}`);
+  return { file, format, packing, packets, end: damage ?? endText(end) };
+};
+
+/** Null for a whole capture; else where it ends, and why. */
+const endText = (end: PcapEnd['end']): string | null => {
+  if (end === 'complete') return null;
+  return 'corrupt' in end
+    ? `damaged at byte ${end.corrupt}: ${end.why}`
+    : `cut short at byte ${end.truncated}: ${end.why}`;
+};
+
+/** The second reading: the survey has said which packets they are. */
+const cut = async ({ file }: PcapArguments, to: string, filter: Filter, found: SurveyResult): Promise<void> => {
+  if (found.chosen === 0) throw new Unreachable(`no such request in the capture; ${to} was not written`);
+  const writer = createPcapWriter(to);
+  const cutter = createCutter(accepting(filter), found.stretches, writer);
+  try {
+    for (const one of file) await readOne(one, cutter.visit, () => undefined);
+  } finally {
+    writer.close();
+  }
+  const left = found.chosen - found.stretches.length;
+  const less = left > 0 ? `; ${left} requests beyond the first ${MOST_STRETCHES} were left out` : '';
+  process.stderr.write(`${to}: ${cutter.written()} packets of ${found.stretches.length} requests${less}\n`);
+};

@@ -1,0 +1,126 @@
+// What is kept of a conversation when it ends: a line that it shares with others between the same client and server.
+import { addressText } from './address.ts';
+import { type Connections, endOf, protocolOf } from './connections.ts';
+import { endText } from './exchanges.ts';
+import { TCP, UDP } from './headers.ts';
+import { ANSWERED } from './sequence.ts';
+
+/** All conversations of one client address with one server's port. Bytes are those on the wire. */
+export type Conversation = {
+  readonly protocol: 'tcp' | 'udp' | 'other';
+  readonly client: string;
+  readonly server: string;
+  conversations: number;
+  packets: number;
+  bytes: number;
+  /** Handshakes that nothing answered, and those that a reset answered. */
+  unanswered: number;
+  refused: number;
+  /** Packets: data, SYN or FIN sent again; overtaken by later ones; seen on two interfaces; with RST. */
+  retransmissions: number;
+  outOfOrder: number;
+  copies: number;
+  resets: number;
+  /** Conversations with a reset after the handshake. */
+  reset: number;
+};
+
+/** `at` is nanoseconds after the capture's first packet. */
+export type Unanswered = {
+  readonly at: number;
+  readonly client: string;
+  readonly server: string;
+  readonly syns: number;
+};
+
+export type Digest = {
+  fold(it: Connections, slot: number, now: number): void;
+  conversations(): Conversation[];
+  /** The first ones, oldest first; how many there are in all is in the conversations. */
+  unanswered(): Unanswered[];
+};
+
+const MOST_LINES = 50_000;
+const MOST_UNANSWERED = 1000;
+/** A SYN that is younger than this when the capture ends may still be answered: the first timeout (RFC 6298, 2.1). */
+const PATIENCE = 1e9;
+
+export const createDigest = (): Digest => {
+  const lines = new Map<string, Conversation>();
+  const unanswered: Unanswered[] = [];
+
+  const line = (it: Connections, slot: number, client: number): Conversation => {
+    const ends = lines.size < MOST_LINES ? endsOf(it, client) : null;
+    const protocol = nameOf(protocolOf(it, slot));
+    const key = `${protocol} ${(ends ?? endsOf(it, client)).join(' ')}`;
+    const known = lines.get(key);
+    if (known) return known;
+    const [from, to] = ends ?? ['(others)', '(others)'];
+    const others = `${protocol} (others)`;
+    const made = lines.get(ends ? key : others) ?? emptyLine(protocol, from, to);
+    lines.set(ends ? key : others, made);
+    return made;
+  };
+
+  return {
+    fold(it, slot, now) {
+      const client = clientOf(it, slot);
+      const into = line(it, slot, client);
+      add(into, it, slot);
+      if (protocolOf(it, slot) !== TCP || it.syns[client] === 0) return;
+      const how = handshake(it, client, now);
+      if (how === 'unanswered') note(unanswered, it, client);
+      if (how === 'unanswered' || how === 'refused') into[how] += 1;
+    },
+    conversations: () => [...lines.values()].sort((a, b) => b.bytes - a.bytes),
+    unanswered: () => unanswered.sort((a, b) => a.at - b.at),
+  };
+};
+
+const nameOf = (protocol: number): Conversation['protocol'] =>
+  protocol === TCP ? 'tcp' : protocol === UDP ? 'udp' : 'other';
+
+const emptyLine = (protocol: Conversation['protocol'], client: string, server: string): Conversation => ({
+  ...{ protocol, client, server, conversations: 0, packets: 0, bytes: 0, unanswered: 0, refused: 0 },
+  ...{ retransmissions: 0, outOfOrder: 0, copies: 0, resets: 0, reset: 0 },
+});
+
+/** The client's side; where no handshake and no request has told, the end with the larger port. */
+const clientOf = (it: Connections, slot: number): number => {
+  if (it.client[slot] !== 0) return 2 * slot + it.client[slot]! - 1;
+  return 2 * slot + (endOf(it, 2 * slot)[4] >= endOf(it, 2 * slot + 1)[4] ? 0 : 1);
+};
+
+const endsOf = (it: Connections, client: number): [string, string] => {
+  const [w0, w1, w2, w3] = endOf(it, client);
+  return [addressText(w0, w1, w2, w3), endText(it, client ^ 1)];
+};
+
+const add = (into: Conversation, it: Connections, slot: number): void => {
+  const both = (array: Uint32Array | Float64Array): number => array[2 * slot]! + array[2 * slot + 1]!;
+  into.conversations += 1;
+  into.packets += both(it.packets);
+  into.bytes += both(it.octets);
+  into.retransmissions += both(it.retransmitted);
+  into.outOfOrder += both(it.outOfOrder);
+  into.copies += both(it.copies);
+  into.resets += both(it.resets);
+  if (both(it.resets) > 0 && (both(it.syns) === 0 || hasAnswer(it, slot))) into.reset += 1;
+};
+
+const hasAnswer = (it: Connections, slot: number): boolean =>
+  ((it.seen[2 * slot]! | it.seen[2 * slot + 1]!) & ANSWERED) !== 0;
+
+/** Whatever else came back than a reset shows that somebody listens. */
+const handshake = (it: Connections, client: number, now: number): 'answered' | 'refused' | 'unanswered' | 'waiting' => {
+  const server = client ^ 1;
+  if (it.seen[client]! & ANSWERED || it.packets[server]! > it.resets[server]!) return 'answered';
+  if (it.resets[server]! > 0) return 'refused';
+  return now - it.synAt[client >> 1]! < PATIENCE ? 'waiting' : 'unanswered';
+};
+
+const note = (list: Unanswered[], it: Connections, client: number): void => {
+  if (list.length >= MOST_UNANSWERED) return;
+  const at = it.synAt[client >> 1]!;
+  list.push({ at, client: endText(it, client), server: endText(it, client ^ 1), syns: it.syns[client]! });
+};

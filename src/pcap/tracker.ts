@@ -1,0 +1,121 @@
+// Sorts a capture's packets into conversations: the same packets give the same conversations with the same numbers.
+import { type Connections, type ConnectionTable, connectionTable } from './connections.ts';
+import type { Accept } from './filter.ts';
+import { emptyHeaders, type Headers, readHeaders, SYN, TCP } from './headers.ts';
+import type { Visit } from './records.ts';
+import { opensAnother, takeSyn } from './sequence.ts';
+
+/** What has gone by. Instants are seconds since the epoch and nanoseconds; null before the first packet that has one. */
+export type Passed = {
+  packets: number;
+  octets: number;
+  /** Packets that the filter let through, of those that have IP in them. */
+  accepted: number;
+  untimed: number;
+  first: { readonly seconds: number; readonly nanos: number } | null;
+  last: { readonly seconds: number; readonly nanos: number } | null;
+  /** Packets without IP, or cut inside their headers, or fragments, by link type. */
+  readonly undecoded: Map<number, number>;
+};
+
+/** Takes a packet of a conversation: who sent it, when in nanoseconds after the first (NaN without a time), how long. */
+export type OnSide = (side: number, h: Headers, bytes: Buffer, at: number, length: number) => void;
+
+export type Tracker = {
+  readonly visit: Visit;
+  readonly table: ConnectionTable;
+  readonly passed: Passed;
+  /** Tells `retire` of every conversation that is still followed. */
+  finish(): void;
+  /** Nanoseconds after the first packet as seconds since the epoch and nanoseconds. */
+  instant(at: number): { readonly seconds: number; readonly nanos: number };
+};
+
+/** `retire` is told of a conversation before it is forgotten: when another takes its ports or its place, and at the end. */
+export const createTracker = (
+  accept: Accept,
+  onSide: (it: Connections) => OnSide,
+  retire: (it: Connections, slot: number, at: number) => void,
+): Tracker => {
+  const headers = emptyHeaders();
+  const passed: Passed = {
+    packets: 0,
+    octets: 0,
+    accepted: 0,
+    untimed: 0,
+    first: null,
+    last: null,
+    undecoded: new Map(),
+  };
+  const table = connectionTable((slot) => retire(table.state, slot, now));
+  const it = table.state;
+  const take = onSide(it);
+  let base = -1;
+  let now = 0;
+  let lastSeconds = 0;
+  let lastNanos = 0;
+  let serial = 0;
+
+  const clock = (seconds: number, nanos: number): number => {
+    if (seconds === 0 && nanos === 0) {
+      passed.untimed += 1;
+      return Number.NaN;
+    }
+    if (base < 0) {
+      base = seconds;
+      passed.first = { seconds, nanos };
+    }
+    lastSeconds = seconds;
+    lastNanos = nanos;
+    now = (seconds - base) * 1e9 + nanos;
+    return now;
+  };
+
+  const begin = (side: number, h: Headers, at: number): void => {
+    const slot = side >> 1;
+    if (it.serial[slot] !== 0) {
+      retire(it, slot, now);
+      table.renew(slot);
+    }
+    serial += 1;
+    it.serial[slot] = serial;
+    it.firstAt[slot] = at;
+    if (h.protocol !== TCP) it.client[slot] = 1 + (side & 1);
+  };
+
+  const packet = (h: Headers, bytes: Buffer, at: number, length: number): void => {
+    const side = table.side(h);
+    const slot = side >> 1;
+    if (it.serial[slot] === 0 || opensAnother(it, side, h)) begin(side, h, at);
+    it.packets[side]! += 1;
+    it.octets[side]! += length;
+    if (h.flags & SYN) takeSyn(it, side, h, at);
+    take(side, h, bytes, at, length);
+    it.lastAt[slot] = at;
+  };
+
+  return {
+    table,
+    passed,
+    visit(bytes, from, to, length, linkType, seconds, nanos) {
+      passed.packets += 1;
+      passed.octets += length;
+      const at = clock(seconds, nanos);
+      if (!readHeaders(linkType, bytes, from, to, headers)) {
+        passed.undecoded.set(linkType, (passed.undecoded.get(linkType) ?? 0) + 1);
+        return;
+      }
+      if (!accept(headers)) return;
+      passed.accepted += 1;
+      packet(headers, bytes, at, length);
+    },
+    finish() {
+      if (passed.first) passed.last = { seconds: lastSeconds, nanos: lastNanos };
+      for (const slot of table.slots()) retire(it, slot, now);
+    },
+    instant(at) {
+      const whole = Math.floor(at / 1e9);
+      return { seconds: base + whole, nanos: at - whole * 1e9 };
+    },
+  };
+};
