@@ -231,7 +231,7 @@ const unwrap = join(
 );
 const source = join(selector, of(' | json', ' | logfmt', ' | json | __error__=""'), unwrap);
 const grouped = join(
-  of('avg', 'min', 'max', 'first', 'last').map((it) => `${it}_over_time(`),
+  of('min', 'max', 'first', 'last').map((it) => `${it}_over_time(`),
   source,
   fc.constant(' '),
   lookback,
@@ -248,7 +248,13 @@ const quantile = join(
   fc.constant(')'),
   maybe(grouping),
 );
-const summed = join(of('sum_over_time(', 'rate('), source, fc.constant(' '), lookback, fc.constant(')'));
+const summed = join(
+  of('sum_over_time(', 'rate(', 'avg_over_time('),
+  source,
+  fc.constant(' '),
+  lookback,
+  fc.constant(')'),
+);
 const rangeQuery = fc.oneof(
   { arbitrary: counted, weight: 4 },
   { arbitrary: grouped, weight: 2 },

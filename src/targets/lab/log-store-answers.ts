@@ -3,7 +3,7 @@
 import type { Nanos } from '../../model.ts';
 import type { Clock } from '../../time.ts';
 import { toMs } from '../../time.ts';
-import { forward, instant, limit, span, steps } from './log-store-params.ts';
+import { forward, instant, interval, labelSpan, limit, rangeSpan, steps } from './log-store-params.ts';
 import type { Streams } from './log-store-streams.ts';
 import { BadQuery } from './logql/errors.ts';
 import { evaluate, labelKey, type Select, type Series } from './logql/evaluate.ts';
@@ -23,20 +23,21 @@ const selectFrom =
 
 /** query_range: `streams` for a log query, `matrix` for a metric query. */
 export const queryRange = (streams: Streams, params: Params, clock: Clock): unknown => {
-  const window = span(params, clock.now());
-  const most = limit(params);
-  const ahead = forward(params);
+  const window = rangeSpan(params, clock.now());
+  const wanted = { most: limit(params), ahead: forward(params), apart: interval(params) };
   const query = compile(params.get('query') ?? '');
   const data =
     query.is === 'log'
-      ? { resultType: 'streams', result: logStreams(streams, query, window, most, ahead) }
+      ? { resultType: 'streams', result: logStreams(streams, query, window, wanted) }
       : matrix(query, steps(params, window), selectFrom(streams));
   return success({ ...data, stats: {} });
 };
 
 /** query: one instant of a metric query, as `vector` or `scalar`. */
 export const query = (streams: Streams, params: Params, clock: Clock): unknown => {
-  const at = instant('time', params.get('time'), clock.now());
+  limit(params);
+  const at = instant(params.get('time'), clock.now());
+  forward(params);
   const compiled = compile(params.get('query') ?? '');
   if (compiled.is === 'log')
     throw new BadQuery(
@@ -52,7 +53,7 @@ export const labelValues = (streams: Streams, params: Params, clock: Clock, name
   listed(found(streams, params, clock).flatMap((labels) => labels.get(name) ?? []));
 
 export const series = (streams: Streams, params: Params, clock: Clock): unknown => {
-  const { from, until } = span(params, clock.now());
+  const { from, until } = labelSpan(params, clock.now());
   const selectors = [...params.getAll('match[]'), ...params.getAll('match')].map(compileSelector);
   const all = (selectors.length > 0 ? selectors : [[]]).flatMap((one) => streams.labels(one, from, until));
   const unique = new Map(all.map((labels) => [labelKey(labels), Object.fromEntries(labels)]));
@@ -60,7 +61,7 @@ export const series = (streams: Streams, params: Params, clock: Clock): unknown 
 };
 
 const found = (streams: Streams, params: Params, clock: Clock): Labels[] => {
-  const { from, until } = span(params, clock.now());
+  const { from, until } = labelSpan(params, clock.now());
   const selector = params.get('query');
   return streams.labels(selector ? compileSelector(selector) : [], from, until);
 };
@@ -69,14 +70,16 @@ const found = (streams: Streams, params: Params, clock: Clock): Labels[] => {
 const listed = (names: readonly string[]): unknown =>
   names.length === 0 ? { status: 'success' } : success([...new Set(names)].sort());
 
-/** Like Loki: what a format has made equal to another line of its stream and instant is not told twice. */
-const once = (): ((stream: Labels, at: Nanos, line: string) => boolean) => {
-  let [now, told] = [-1n, new Map<Labels, Set<string>>()];
-  return (stream, at, line) => {
-    if (at !== now) [now, told] = [at, new Map()];
-    const lines = told.get(stream) ?? new Set();
-    told.set(stream, lines);
-    return lines.size < lines.add(line).size;
+type Wanted = { readonly most: number; readonly ahead: boolean; readonly apart: Nanos };
+
+/** Like Loki: a line that a format has made equal to another of its stream, labels and instant is not told twice. */
+const once = (): ((stream: Labels, at: Nanos, told: string) => boolean) => {
+  let [now, seen] = [-1n, new Map<Labels, Set<string>>()];
+  return (stream, at, told) => {
+    if (at !== now) [now, seen] = [at, new Map()];
+    const all = seen.get(stream) ?? new Set();
+    seen.set(stream, all);
+    return all.size < all.add(told).size;
   };
 };
 
@@ -84,22 +87,25 @@ const logStreams = (
   streams: Streams,
   { matchers, stage }: LogQuery,
   { from, until }: { from: Nanos; until: Nanos },
-  most: number,
-  ahead: boolean,
+  { most, ahead, apart }: Wanted,
 ): unknown => {
   const entries = streams.select(matchers, from, until);
   const groups = new Map<string, { stream: Record<string, string>; values: [string, string][] }>();
   const keys = new Map<Labels, string>();
   const fresh = once();
-  let left = most;
+  let [left, last] = [most, null as Nanos | null];
   for (const entry of ahead ? entries : entries.reverse()) {
     if (left === 0) break;
     const row = stage(rowOf(entry.line, entry.own, entry.labels));
-    if (!row || !fresh(entry.own, entry.at, row.line)) continue;
-    left--;
+    if (!row) continue;
     const labels = shown(row);
     const key = keys.get(labels) ?? labelKey(labels);
     if (labels === entry.own) keys.set(labels, key);
+    if (!fresh(entry.own, entry.at, `${key}\n${row.line}`)) continue;
+    // The limit counts what is found, told or not.
+    left--;
+    if (last !== null && (ahead ? entry.at - last : last - entry.at) < apart) continue;
+    last = entry.at;
     const group = groups.get(key) ?? { stream: Object.fromEntries(labels), values: [] };
     group.values.push([String(entry.at), row.line]);
     groups.set(key, group);
@@ -109,11 +115,17 @@ const logStreams = (
 
 const unixSeconds = (at: Nanos): number => toMs(at) / 1000;
 
+const EXPONENT = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/;
+
 /** Go's shortest decimal form without an exponent. */
 const decimal = (value: number): string => {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
-  const text = String(value);
-  return text.includes('e') ? value.toFixed(20).replace(/\.?0+$/, '') : text;
+  const found = EXPONENT.exec(String(value));
+  if (!found) return String(value);
+  const [, sign, first, more = '', exponent] = found;
+  const digits = `${first}${more}`;
+  const shift = Number(exponent);
+  return `${sign}${shift > 0 ? digits.padEnd(shift + 1, '0') : `0.${'0'.repeat(-shift - 1)}${digits}`}`;
 };
 
 const matrix = (metric: Metric, times: readonly Nanos[], select: Select): Data => {

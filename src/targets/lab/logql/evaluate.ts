@@ -190,7 +190,8 @@ const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
   '+': (a, b) => a + b,
   '-': (a, b) => a - b,
   '*': (a, b) => a * b,
-  '/': (a, b) => a / b,
+  // Loki has no infinities here.
+  '/': (a, b) => (b === 0 ? Number.NaN : a / b),
   '%': (a, b) => a % b,
   '^': (a, b) => a ** b,
 };

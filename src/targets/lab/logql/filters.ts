@@ -2,7 +2,7 @@
 import { BadQuery, badAt } from './errors.ts';
 import { matcher } from './match.ts';
 import { regexp } from './regexp.ts';
-import { failed, type Row, type Stage, seen } from './row.ts';
+import { failed, type Stage, seen } from './row.ts';
 import { child, flat, type Node, unquote } from './tree.ts';
 import { duration, float, type Reading, seconds, size } from './units.ts';
 
@@ -70,20 +70,60 @@ const numeric = (node: Node): Stage => {
   };
 };
 
-/** A LabelFilter node; `and`, a comma and a space bind tighter than `or`. */
+type Operation = 'and' | 'or' | ',';
+type Flat = { readonly terms: Node[]; readonly operations: Operation[] };
+
+/** The grammar nests filters as it likes: they are laid flat, but for those in parentheses. */
+const flatten = (node: Node): Flat => {
+  const parts = node.children.filter(({ name }) => name === 'LabelFilter');
+  if (parts.length < 2) return { terms: [node], operations: [] };
+  const [left, right] = parts.map(flatten);
+  const operation = child(node, 'Or') ? 'or' : child(node, 'And') ? 'and' : ',';
+  return {
+    terms: [...left!.terms, ...right!.terms],
+    operations: [...left!.operations, operation, ...right!.operations],
+  };
+};
+
+/**
+ * A LabelFilter node. `and` binds tighter than `or`; a comma is an `and` whose right side is all that follows it, as
+ * Loki's grammar (pkg/logql/syntax/syntax.y) leaves it without a precedence.
+ */
 export const labelFilter = (node: Node, query: string): Stage => {
-  const [first, ...others] = node.children.filter(({ name }) => name === 'LabelFilter');
-  if (first && others.length === 0) return labelFilter(first, query);
-  if (first) {
-    const [left, right] = [labelFilter(first, query), labelFilter(others[0]!, query)];
-    return child(node, 'Or') ? (row) => left(row) ?? right(row) : (row) => andThen(left(row), right);
+  const { terms, operations } = flatten(node);
+  return combined(
+    terms.map((one) => single(one, query)),
+    operations,
+  );
+};
+
+const combined = (stages: readonly Stage[], operations: readonly Operation[]): Stage => {
+  if (stages.length === 1) return stages[0]!;
+  const comma = operations.indexOf(',');
+  if (comma >= 0) {
+    const rest = both(stages[comma]!, combined(stages.slice(comma + 1), operations.slice(comma + 1)));
+    return combined([...stages.slice(0, comma), rest], operations.slice(0, comma));
   }
+  const or = operations.lastIndexOf('or');
+  const at = or >= 0 ? or : operations.length - 1;
+  const left = combined(stages.slice(0, at + 1), operations.slice(0, at));
+  const right = combined(stages.slice(at + 1), operations.slice(at + 1));
+  return or >= 0 ? (row) => left(row) ?? right(row) : both(left, right);
+};
+
+const both =
+  (left: Stage, right: Stage): Stage =>
+  (row) => {
+    const kept = left(row);
+    return kept && right(kept);
+  };
+
+const single = (node: Node, query: string): Stage => {
   const leaf = node.children[0]!;
+  if (leaf.name === 'LabelFilter') return labelFilter(leaf, query);
   if (leaf.name === 'NumberFilter') return numeric(leaf);
   if (leaf.name === 'UnitFilter') return numeric(leaf.children[0]!);
   if (leaf.name !== 'Matcher') throw badAt(query, leaf.at, `not supported: '${leaf.text}'`);
   const { name, test } = matcher(leaf);
   return (row) => (test(seen(row, name)) ? row : null);
 };
-
-const andThen = (row: Row | null, stage: Stage): Row | null => (row ? stage(row) : null);

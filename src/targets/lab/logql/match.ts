@@ -19,13 +19,15 @@ export const matcher = (node: Node): Matcher => {
   return { name: child(node, 'Identifier')!.text, test: tests(op, unquote(child(node, 'String')!)) };
 };
 
+/** What is wrong with a selector that every stream matches. */
+export const EVERYTHING = new BadQuery(
+  'parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, app=~".*" does not meet this requirement, but app=~".+" will',
+);
+
 /** A Selector node. As in Loki at least one matcher must not match the empty value. */
 export const selector = (node: Node): Matcher[] => {
   const matchers = flat(child(node, 'Matchers'), 'Matchers').map(matcher);
-  if (matchers.length === 0 || matchers.every(({ test }) => test('')))
-    throw new BadQuery(
-      'parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, app=~".*" does not meet this requirement, but app=~".+" will',
-    );
+  if (matchers.every(({ test }) => test(''))) throw EVERYTHING;
   return matchers;
 };
 

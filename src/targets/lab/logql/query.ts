@@ -2,7 +2,7 @@
 import { BadQuery, badAt } from './errors.ts';
 import { labelFilter } from './filters.ts';
 import { ALL, type Grouping, type Hints, hintsFor, namesIn } from './hints.ts';
-import { type Matcher, selector } from './match.ts';
+import { EVERYTHING, type Matcher, selector } from './match.ts';
 import { failed, type Row, type Stage, without } from './row.ts';
 import { chain, pipeline } from './stages.ts';
 import { child, type Node, tree } from './tree.ts';
@@ -44,13 +44,19 @@ export type Metric =
 export type Compiled = LogQuery | Metric;
 
 /** Compiles a query. Throws BadQuery with line and column for what is not LogQL or is not supported here. */
-export const compile = (query: string): Compiled => expression(child(tree(query), 'Expr')!, query);
+export const compile = (query: string): Compiled => {
+  if (NOTHING.test(query)) throw EVERYTHING;
+  return expression(child(tree(query), 'Expr')!, query);
+};
 
-/** The matchers of a query that is only a selector, as `match[]` and the label endpoints take it. */
+const NOTHING = /^\s*\{\s*\}\s*$/;
+
+/** The matchers of a query that is only a selector, as `match[]` and the label endpoints take it; `{}` is everything. */
 export const compileSelector = (query: string): readonly Matcher[] => {
-  const it = compile(query);
-  if (it.is !== 'log') throw new BadQuery('parse error : only label matchers are supported');
-  return it.matchers;
+  if (NOTHING.test(query)) return [];
+  const inner = child(tree(query), 'Expr')!.children[0]!;
+  if (inner.name !== 'LogExpr' || child(inner, 'PipelineExpr')) throw new BadQuery('only label matchers are supported');
+  return log(inner, query).matchers;
 };
 
 const expression = (node: Node, query: string): Compiled => {
@@ -60,11 +66,15 @@ const expression = (node: Node, query: string): Compiled => {
   return metric(inner, query);
 };
 
-const log = (node: Node, query: string, hints: Hints = ALL): LogQuery => ({
-  is: 'log',
-  matchers: selector(child(node, 'Selector')!),
-  stage: pipeline(child(node, 'PipelineExpr'), query, hints),
-});
+const log = (node: Node, query: string, hints: Hints = ALL): LogQuery => {
+  const inner = child(node, 'LogExpr');
+  if (inner) return log(inner, query, hints);
+  return {
+    is: 'log',
+    matchers: selector(child(node, 'Selector')!),
+    stage: pipeline(child(node, 'PipelineExpr'), query, hints),
+  };
+};
 
 const metric = (node: Node, query: string): Metric => {
   if (node.name === 'MetricExpr' || node.name === 'Expr') return metric(node.children[0]!, query);
@@ -154,7 +164,13 @@ const parameterOf = (node: Node, op: string, needed: boolean): number => {
   if (needed && !parameter) throw new BadQuery(`parse error : parameter required for operation ${op}`);
   if (!needed && parameter)
     throw new BadQuery(`parse error : unsupported parameter for operation ${op}(${parameter.text},`);
+  if (parameter && op.endsWith('k')) checkCount(op, parameter.text);
   return Number(parameter?.text ?? 0);
+};
+
+const checkCount = (op: string, text: string): void => {
+  if (!/^\d+$/.test(text)) throw new BadQuery(`parse error : invalid parameter ${op}(${text},`);
+  if (Number(text) <= 0) throw new BadQuery(`parse error : invalid parameter (must be greater than 0) ${op}(${text}`);
 };
 
 const countSampler: Sampler = (row) => ({ row, value: 1 });

@@ -16,8 +16,8 @@ const matchAt = (pattern: RegExp, source: string, at: number): RegExpExecArray |
 };
 
 /** A whole expression of Go's. */
-const translated = (source: string): string => {
-  const { text, end } = group(source, 0, { dotAll: false, multiline: false });
+const translated = (source: string, dotAll: boolean): string => {
+  const { text, end } = group(source, 0, { dotAll, multiline: false });
   return end < source.length ? bad('unexpected ): `)`') : text;
 };
 
@@ -102,8 +102,14 @@ const escaped = (source: string, at: number, inClass: boolean): Put => {
   const end = at + all.length;
   const code = wide ?? hex ?? (octal && Number.parseInt(octal, 8).toString(16));
   if (code !== undefined) return { text: `\\u{${code}}`, end };
-  if (property) return { text: property.length === 2 ? `\\${property[0]}{${property[1]}}` : `\\${property}`, end };
+  if (property) return { text: `\\${property[0]}{${category(property.slice(1))}}`, end };
   return { text: symbol(one!, inClass), end };
+};
+
+/** `L`, `{Lu}` or the name of a script, `{Greek}`. */
+const category = (text: string): string => {
+  const name = text.replace(/[{}]/g, '');
+  return name.length <= 2 ? name : `Script=${name}`;
 };
 
 const symbol = (one: string, inClass: boolean): string => {
@@ -156,15 +162,20 @@ const member = (source: string, at: number): Put => {
   return { text: one === '-' ? one : plain(one), end: at + one.length };
 };
 
+/** Go names the piece that is wrong; JavaScript does not, so the whole stands for it. */
+const why = ({ message }: Error, source: string): string => {
+  const said = /^Invalid regular expression: (?:\/[\s\S]*\/\w*: )?([\s\S]*)$/.exec(message);
+  return said ? `${said[1]}: \`${source}\`` : message;
+};
+
 /**
  * A Go regular expression. `anchored` matches the whole text, and there `.` matches a line break too, as Prometheus has
  * it. Throws BadQuery when it is none, or has what JavaScript can't do.
  */
 export const regexp = (source: string, anchored: boolean): RegExp => {
   try {
-    return new RegExp(anchored ? `${START}(?:${translated(`(?s)${source}`)})${END}` : translated(source), 'u');
+    return new RegExp(anchored ? `${START}(?:${translated(source, true)})${END}` : translated(source, false), 'u');
   } catch (error) {
-    const why = (error as Error).message.replace(/^Invalid regular expression: (\/.*\/\w*: )?/s, '');
-    throw new BadQuery(`parse error : error parsing regexp: ${why}: \`${source}\``);
+    throw new BadQuery(`parse error : error parsing regexp: ${why(error as Error, source)}`);
   }
 };

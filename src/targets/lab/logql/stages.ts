@@ -1,11 +1,11 @@
 // A pipeline: stages one after the other, each passing a line on, changed or not, or dropping it.
-import { badAt } from './errors.ts';
+import { BadQuery, badAt } from './errors.ts';
 import { labelFilter, lineFilters } from './filters.ts';
 import type { Hints } from './hints.ts';
 import type { Labels } from './match.ts';
 import { matcher } from './match.ts';
 import { jsonPlaces, jsonStage, logfmtKeys, logfmtStage } from './parsers.ts';
-import { type Row, type Stage, shown, without, withParsed } from './row.ts';
+import { ERROR, type Row, type Stage, shown, without, withParsed } from './row.ts';
 import { child, flat, type Node, unquote } from './tree.ts';
 
 /** A template with nothing but `{{.label}}` in it; what else Go's templates can is refused at its place. */
@@ -37,9 +37,22 @@ const renamed = (row: Row, name: string, from: string): Row => {
   return without(withParsed(row, [[name, value]]), (one) => one === from);
 };
 
+const checkFormats = (node: Node, names: readonly string[]): void => {
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  const why = names.includes(ERROR)
+    ? `${ERROR} cannot be formatted`
+    : twice && `multiple label name '${twice}' not allowed in a single format operation`;
+  if (why) throw new BadQuery(`parse error : stage '| ${node.text}' : ${why}`);
+};
+
 /** `| label_format a=b, c="{{.d}}"`; its templates see the labels as they were at the first of them. */
 const labelFormat = (node: Node, query: string): Stage => {
-  const formats = flat(child(node, 'LabelsFormat'), 'LabelsFormat').map((one) => format(one, query));
+  const all = flat(child(node, 'LabelsFormat'), 'LabelsFormat');
+  checkFormats(
+    node,
+    all.map((one) => one.children[0]!.text),
+  );
+  const formats = all.map((one) => format(one, query));
   return (row) => {
     let seen: Labels | null = null;
     return formats.reduce((it, change) => change(it, () => (seen ??= shown(it))), row);

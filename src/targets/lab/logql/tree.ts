@@ -14,7 +14,8 @@ const convert = (query: string, node: SyntaxNode): Node => {
 
 /** The tree of a query. Throws BadQuery with line and column at the first thing that is not LogQL. */
 export const tree = (query: string): Node => {
-  if (query.trim() === '') throw new BadQuery('parse error : syntax error: unexpected $end');
+  if (query === '') throw new BadQuery('parse error : syntax error: unexpected $end');
+  if (query.trim() === '') throw unexpected(query, query.length);
   const parsed = parser.parse(query);
   parsed.iterate({
     enter: (node) => {
@@ -41,12 +42,21 @@ export const flat = (node: Node | undefined, list: string): Node[] =>
   !node ? [] : node.name === list ? node.children.flatMap((one) => flat(one, list)) : [node];
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v' };
+const ESCAPE = /(?:\\x[0-9a-fA-F]{2}|\\[0-3][0-7]{2})+|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|\\(.)/g;
+
+/** Bytes one after the other, `\xc3\274`: together they are UTF-8. */
+const fromBytes = (text: string): string =>
+  Buffer.from(
+    [...text.matchAll(/\\x(..)|\\(...)/g)].map(([, hex, octal]) => Number.parseInt(hex ?? octal!, hex ? 16 : 8)),
+  ).toString('utf8');
 
 /** The text that a String node means: `raw` in backticks, Go's escapes in double quotes. */
 export const unquote = (node: Node): string => {
   const inner = node.text.slice(1, -1);
   if (node.text[0] === '`') return inner;
-  return inner.replace(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))/g, (_, hex, wide, one) =>
-    hex || wide ? String.fromCharCode(Number.parseInt(hex ?? wide, 16)) : (ESCAPES[one] ?? one),
-  );
+  return inner.replace(ESCAPE, (all: string, short?: string, long?: string, one?: string) => {
+    const code = short ?? long;
+    if (code) return String.fromCodePoint(Number.parseInt(code, 16));
+    return one ? (ESCAPES[one] ?? one) : fromBytes(all);
+  });
 };

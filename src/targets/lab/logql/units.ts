@@ -31,13 +31,14 @@ const quoted = (text: string): string => JSON.stringify(text);
 const bytewise = (text: string): string =>
   `"${[...Buffer.from(text)].map((byte) => (byte === 34 || byte === 92 ? `\\${String.fromCharCode(byte)}` : byte < 32 || byte > 126 ? `\\x${byte.toString(16).padStart(2, '0')}` : String.fromCharCode(byte))).join('')}"`;
 
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+// An underscore may stand between two digits.
+const NUMBER = /^[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/i;
 const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 
 /** Go's strconv.ParseFloat, without hexadecimal. */
 export const float = (text: string): Reading => {
   if (NUMBER.test(text)) {
-    const value = Number(text);
+    const value = Number(text.replaceAll('_', ''));
     return Number.isFinite(value)
       ? { value }
       : { error: `strconv.ParseFloat: parsing ${quoted(text)}: value out of range` };
