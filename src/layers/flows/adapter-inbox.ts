@@ -19,7 +19,7 @@ export type Inbox = {
   dropped: { count: number; from: Nanos; until: Nanos } | null;
   /** When the newest flow was seen that isn't dated in the future. */
   reached: Nanos;
-  /** Old flows are expected: the stream was opened since the last look. */
+  /** Old flows are expected: the stream was opened, and none had come from it at the last look. */
   replaying: boolean;
 };
 
@@ -81,7 +81,7 @@ export const takeAll = (
   inbox.flows = [];
   inbox.dropped = null;
   inbox.lags.clear();
-  inbox.replaying = false;
+  inbox.replaying &&= flows.length === 0;
   return { flows, troubles };
 };
 

@@ -69,9 +69,9 @@ export const hubble = (options: HubbleOptions): LayerAdapter<FlowItem> => {
     return uncovered(session.client, (node) => latest(stopped, heard.get(node)), clock, signal);
   };
   /** What the relay knows of its nodes; it answers on the stream's own connection, so that is alive too. */
-  const check = async ({ client, greeted }: Session, window: Window, signal: AbortSignal): Promise<Trouble[]> => {
-    const status = await client.status(signal);
-    const silent = !greeted && (status.num_connected_nodes?.value ?? 0) > 0;
+  const check = async (one: Session, window: Window, signal: AbortSignal): Promise<Trouble[]> => {
+    const status = await one.client.status(signal);
+    const silent = !one.greeted && (status.num_connected_nodes?.value ?? 0) > 0;
     if (!silent) complete = latest(clock.now() - fromMs(LAG_MS), complete);
     return [
       ...(silent ? [{ why: 'the relay has not begun to send flows', from: complete, until: null }] : []),

@@ -108,8 +108,12 @@ const end = (
 const digest = (flow: WireFlow): string =>
   createHash('sha256').update(JSON.stringify(flow, sorted)).digest('hex').slice(0, 32);
 
-/** The order in which fields were sent says nothing. */
+/** Neither the order of fields nor a zero that was sent instead of left out says anything. */
 const sorted = (_key: string, value: unknown): unknown =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    ? Object.fromEntries(
+        Object.entries(value)
+          .filter(([, one]) => one !== 0 && one !== '' && one !== '0' && one !== false)
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
+      )
     : value;

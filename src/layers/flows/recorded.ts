@@ -114,7 +114,7 @@ const parse = (text: string): WireResponse | string => {
 const inWords = ({ line, why, from, more }: Damage, until: Nanos | null): Trouble => ({
   why: `line ${line}${more > 0 ? ` and ${more} more` : ''} can't be read: ${why}`,
   from,
-  until,
+  until: until === null ? null : until + 1n,
 });
 
 /** A recording says nothing of the time before its first event and after its last. */

@@ -33,42 +33,75 @@ const EVENTS = new Set(
 /** Fields that only a flow has. */
 const FLOW_ONLY = new Set(['verdict', 'IP', 'l4', 'l7', 'uuid', 'event_type', 'eventType', 'Type']);
 
-/** Extensions, whose types only their makers know. */
-const ANY = '.google.protobuf.Any';
+/** A field, and what protobuf's JSON mapping makes of its type. */
+type Known = { readonly field: protobuf.Field; readonly kind: 'scalar' | 'enum' | 'time' | 'wrapper' | 'message' };
 
 /** What a proto3 sender leaves out is left out, however the line words it. */
-const message = (type: protobuf.Type, json: Json, at: string): Json =>
-  Object.fromEntries(
-    type.fieldsArray.flatMap((field) => {
-      const sent = json[field.name] ?? json[camelCase(field.name)];
-      if (sent === undefined || sent === null || field.resolvedType?.fullName === ANY) return [];
-      const value = field.repeated ? list(field, sent, at + field.name) : single(field, sent, at + field.name);
-      return isDefault(value, field) ? [] : [[field.name, value]];
-    }),
+const message = (type: protobuf.Type, json: Json, at: string): Json => {
+  const fields = fieldsOf(type);
+  const read: Record<string, unknown> = {};
+  for (const key of Object.keys(json)) {
+    const known = fields.get(key);
+    const sent = json[key];
+    if (!known || sent === undefined || sent === null) continue;
+    const { name, repeated } = known.field;
+    const value = repeated ? list(known, sent, at + name) : single(known, sent, at + name);
+    if (!isDefault(value, known)) read[name] = value;
+  }
+  return read;
+};
+
+const seen = new WeakMap<protobuf.Type, ReadonlyMap<string, Known>>();
+
+/** A message's fields by both of their names, but for extensions, whose types only their makers know. */
+const fieldsOf = (type: protobuf.Type): ReadonlyMap<string, Known> => {
+  const before = seen.get(type);
+  if (before) return before;
+  const fields = type.fieldsArray.filter(({ resolvedType }) => resolvedType?.fullName !== '.google.protobuf.Any');
+  const known = new Map(
+    fields.flatMap((field) =>
+      [camelCase(field.name), field.name].map((name) => [name, { field, kind: kindOf(field) }] as const),
+    ),
   );
+  seen.set(type, known);
+  return known;
+};
+
+const kindOf = ({ resolvedType }: protobuf.Field): Known['kind'] => {
+  if (!resolvedType) return 'scalar';
+  if (resolvedType instanceof protobuf.Enum) return 'enum';
+  if (resolvedType.fullName === '.google.protobuf.Timestamp') return 'time';
+  return /^\.google\.protobuf\..+Value$/.test(resolvedType.fullName) ? 'wrapper' : 'message';
+};
 
 function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-const list = (field: protobuf.Field, json: unknown, at: string): unknown[] => {
+const list = (known: Known, json: unknown, at: string): unknown[] => {
   if (!Array.isArray(json)) throw new TypeError(`${at} is no list`);
-  return json.map((one, index) => single(field, one, `${at}[${index}]`));
+  return json.map((one, index) => single(known, one, `${at}[${index}]`));
 };
 
-const isDefault = (value: unknown, { resolvedType }: protobuf.Field): boolean => {
+const isDefault = (value: unknown, { field, kind }: Known): boolean => {
   if (Array.isArray(value)) return value.length === 0;
-  if (resolvedType instanceof protobuf.Enum) return value === 0 || resolvedType.values[value as string] === 0;
-  return value === 0 || value === '' || value === false || (value === '0' && !resolvedType);
+  if (kind === 'enum') return value === 0 || (field.resolvedType as protobuf.Enum).values[value as string] === 0;
+  return value === 0 || value === '' || value === false || (value === '0' && field.type !== 'string');
 };
 
-const single = (field: protobuf.Field, json: unknown, at: string): unknown => {
-  const type = field.resolvedType;
-  if (type instanceof protobuf.Enum) return enumerator(type, json, at);
-  if (!type) return scalar(field.type, json, at);
-  if (type.fullName === '.google.protobuf.Timestamp') return time(json, at);
-  if (/^\.google\.protobuf\..+Value$/.test(type.fullName)) return wrapper(type, json, at);
-  return message(type, object(json, at), `${at}.`);
+const single = ({ field, kind }: Known, json: unknown, at: string): unknown => {
+  switch (kind) {
+    case 'scalar':
+      return scalar(field.type, json, at);
+    case 'enum':
+      return enumerator(field.resolvedType as protobuf.Enum, json, at);
+    case 'time':
+      return time(json, at);
+    case 'wrapper':
+      return wrapper(field.resolvedType as protobuf.Type, json, at);
+    case 'message':
+      return message(field.resolvedType as protobuf.Type, object(json, at), `${at}.`);
+  }
 };
 
 /** A name that is newer than the proto stays a name, a number a number. */

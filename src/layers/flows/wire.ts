@@ -148,7 +148,7 @@ export type WireStatus = WireRing & {
 
 /** The message's flow, with the time and the node that the message itself may have in its place. */
 export const flowOf = ({ flow, time, node_name }: WireResponse): WireFlow | null =>
-  flow ? { ...(time && { time }), ...(node_name && { node_name }), ...flow } : null;
+  flow ? { ...flow, ...(!flow.time && time && { time }), ...(!flow.node_name && node_name && { node_name }) } : null;
 
 export const fromWireTime = (time: WireTime | undefined): Nanos =>
   BigInt(time?.seconds ?? 0) * SECOND + BigInt(time?.nanos ?? 0);
