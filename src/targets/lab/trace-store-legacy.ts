@@ -1,38 +1,60 @@
 // Jaeger's older query API: /api/…, with its own JSON as payload. Gone from Jaeger after 2.20, still asked by many tools.
 import { systemClock } from '../../time.ts';
-import { kindName, type Search, type SpanMemory } from './trace-store-memory.ts';
-import { type AnyValue, attribute, type KeyValue, type StoredSpan, text } from './trace-store-otlp.ts';
-import { BadRequest, goDuration, param, stringMap, traceId, wholeNumber } from './trace-store-params.ts';
+import type { SpanMemory } from './trace-store-memory.ts';
+import {
+  type AnyValue,
+  type Event,
+  type KeyValue,
+  kindName,
+  type Link,
+  linked,
+  type StoredSpan,
+} from './trace-store-otlp.ts';
+import {
+  goDuration,
+  INT32,
+  INT64,
+  mustBeBoolean,
+  param,
+  Refused,
+  stringMap,
+  traceId,
+  wholeNumber,
+} from './trace-store-params.ts';
+import type { Search } from './trace-store-search.ts';
+import { attribute, text } from './trace-store-text.ts';
 import type { Reply } from './trace-store-v3.ts';
 
 type Tag = { readonly key: string; readonly type: string; readonly value: unknown };
 
-const list = (data: readonly unknown[], total = 0): Reply => ({
+const list = (data: readonly unknown[], total = 0, errors: readonly unknown[] | null = null): Reply => ({
   status: 200,
-  body: { data, total, limit: 0, offset: 0, errors: null },
+  body: { data, total, limit: 0, offset: 0, errors },
 });
-export const legacyError = (code: number, msg: string): Reply => ({
+const error = (code: number, msg: string): Reply => ({
   status: code,
   body: { data: null, total: 0, limit: 0, offset: 0, errors: [{ code, msg }] },
 });
+export const legacyError = ({ status, message, parameter }: Refused): Reply =>
+  error(status, parameter === null ? message : `unable to parse param '${parameter}': ${message}`);
 
-/** Answers a path under /api, or null when there is no such endpoint. Throws BadRequest. */
+/** Answers a path under /api, or null when there is no such endpoint. Throws Refused. */
 export const answerLegacy = (memory: SpanMemory, path: string, params: URLSearchParams): Reply | null => {
   if (path === '/api/services') return counted(memory.services());
   if (path === '/api/operations') return counted(operations(memory, params));
-  if (path === '/api/traces') return list(traces(memory, params).map(rendered));
+  if (path === '/api/traces') return traces(memory, params);
   if (path === '/api/dependencies') return list(dependencies(memory, params));
   const [, of, name, rest] = /^\/api\/(services|traces)\/([^/]+)(\/operations)?$/.exec(path) ?? [];
   if (of === 'services' && rest)
     return counted([...new Set(memory.operations(decodeURIComponent(name!)).map((one) => one.name))]);
-  return of === 'traces' && !rest ? byId(memory, name!) : null;
+  return of === 'traces' && !rest ? byId(memory, decodeURIComponent(name!), params) : null;
 };
 
 const counted = (data: readonly unknown[]): Reply => list(data, data.length);
 
 const required = (params: URLSearchParams, name: string): string => {
   const value = param(params, name);
-  if (value === null) throw new BadRequest(`parameter '${name}' is required`);
+  if (value === null) throw new Refused(400, `parameter '${name}' is required`);
   return value;
 };
 
@@ -43,52 +65,92 @@ const operations = (memory: SpanMemory, params: URLSearchParams): unknown[] => {
   return named.filter((one) => kind === null || one.spanKind === kind);
 };
 
-const byId = (memory: SpanMemory, id: string): Reply => {
+const NOT_FOUND = 'trace not found';
+
+const byId = (memory: SpanMemory, id: string, params: URLSearchParams): Reply => {
   const trace = memory.trace(traceId(id));
-  return trace ? list([rendered(trace)]) : legacyError(404, 'trace not found');
+  wholeNumber(params, INT64, 'start');
+  wholeNumber(params, INT64, 'end');
+  mustBeBoolean(params, 'raw');
+  return trace ? list([rendered(trace)]) : error(404, NOT_FOUND);
 };
 
-const traces = (memory: SpanMemory, params: URLSearchParams): readonly (readonly StoredSpan[])[] => {
-  const ids = params.getAll('traceID');
-  if (ids.length === 0) return memory.search(search(params));
-  return ids.map((id) => memory.trace(traceId(id))).filter((trace) => trace !== null);
+/** A search, or the traces that are asked for by their ids: those not there are errors in an answer that is none. */
+const traces = (memory: SpanMemory, params: URLSearchParams): Reply => {
+  const asked = search(params);
+  const ids = params.getAll('traceID').map(traceId);
+  if (ids.length === 0) return list(memory.search({ ...asked, service: required(params, 'service') }).map(rendered));
+  const held = ids.map((id) => ({ id, trace: memory.trace(id) }));
+  const lost = held.filter((one) => one.trace === null).map(({ id }) => ({ msg: NOT_FOUND, traceID: short(id) }));
+  return list(
+    held.flatMap(({ trace }) => (trace ? [rendered(trace)] : [])),
+    0,
+    lost.length > 0 ? lost : null,
+  );
 };
 
 const DAY_US = 86_400_000_000n;
 
 const search = (params: URLSearchParams): Search => {
   const now = systemClock.now() / 1000n;
+  const from = wholeNumber(params, INT64, 'start') ?? now - 2n * DAY_US;
+  const until = wholeNumber(params, INT64, 'end') ?? now;
+  const [shortest, longest] = [goDuration(params, 'minDuration'), goDuration(params, 'maxDuration')];
+  mustBeBoolean(params, 'raw');
+  if (shortest !== null && longest !== null && longest < shortest)
+    throw new Refused(400, "'maxDuration' should be greater than 'minDuration'");
   return {
-    service: required(params, 'service'),
+    service: param(params, 'service'),
     operation: param(params, 'operation'),
-    from: wholeNumber(params, now - 2n * DAY_US, 'start') * 1000n,
-    until: wholeNumber(params, now, 'end') * 1000n,
-    shortest: goDuration(params, 'minDuration'),
-    longest: goDuration(params, 'maxDuration'),
-    attributes: { ...stringMap(params, 'tags'), ...Object.fromEntries(params.getAll('tag').map(pair)) },
-    limit: Number(wholeNumber(params, 100n, 'limit')),
+    from: from * 1000n,
+    until: until * 1000n,
+    shortest,
+    longest,
+    attributes: tagsAsked(params),
+    limit: limit(params),
   };
+};
+
+const tagsAsked = (params: URLSearchParams): Readonly<Record<string, string>> => {
+  const maps = params.getAll('tags').map((one) => stringMap('tags', one));
+  return Object.assign(Object.fromEntries(params.getAll('tag').map(pair)), ...maps);
 };
 
 const pair = (tag: string): [string, string] => {
   const colon = tag.indexOf(':');
-  if (colon < 1) throw new BadRequest(`malformed parameter tag: '${tag}' is not key:value`);
+  if (colon < 0) throw new Refused(400, `malformed 'tag' parameter, expecting key:value, received: ${tag}`);
   return [tag.slice(0, colon), tag.slice(colon + 1)];
 };
 
-/** Who called whom how often: a span whose parent is another span is a call, within one service too. */
-const dependencies = (memory: SpanMemory, params: URLSearchParams): unknown[] => {
-  const end = wholeNumber(params, systemClock.now() / 1_000_000n, 'endTs');
-  const lookback = wholeNumber(params, DAY_US / 1000n, 'lookback');
-  const calls = new Map<string, { parent: string; child: string; callCount: number }>();
-  for (const it of memory.between((end - lookback) * 1_000_000n, end * 1_000_000n)) {
-    const parent =
-      it.span.parentSpanId && memory.trace(it.span.traceId)?.find((one) => one.span.spanId === it.span.parentSpanId);
-    if (!parent) continue;
-    const key = `${parent.service}\n${it.service}`;
-    calls.set(key, { parent: parent.service, child: it.service, callCount: (calls.get(key)?.callCount ?? 0) + 1 });
+const limit = (params: URLSearchParams): number => {
+  const depth = Number(wholeNumber(params, INT32, 'limit') ?? 100n);
+  if (depth < 1 && !params.has('traceID'))
+    throw new Refused(500, 'search depth must be greater than 0 and less than max traces');
+  return depth;
+};
+
+type Call = { readonly parent: string; readonly child: string; readonly callCount: number };
+
+/** Who called whom how often, in the traces that lie wholly within: a span whose parent is there is a call. */
+const dependencies = (memory: SpanMemory, params: URLSearchParams): readonly Call[] => {
+  const end = wholeNumber(params, INT64, 'endTs') ?? systemClock.now() / 1_000_000n;
+  const lookback = wholeNumber(params, INT64, 'lookback') ?? DAY_US / 1000n;
+  if (lookback < 0n) throw new Refused(500, 'end time must be greater than start time');
+  const calls = new Map<string, Call>();
+  for (const { parent, child } of memory.within((end - lookback) * 1_000_000n, end * 1_000_000n).flatMap(callsIn)) {
+    const key = JSON.stringify([parent, child]);
+    calls.set(key, { parent, child, callCount: (calls.get(key)?.callCount ?? 0) + 1 });
   }
-  return [...calls.values()];
+  const service = param(params, 'service');
+  return [...calls.values()].filter((one) => service === null || [one.parent, one.child].includes(service));
+};
+
+const callsIn = (trace: readonly StoredSpan[]): { readonly parent: string; readonly child: string }[] => {
+  const byId = new Map(trace.toReversed().map((it) => [it.span.spanId, it.service]));
+  return trace.flatMap(({ span, service }) => {
+    const parent = span.parentSpanId && byId.get(span.parentSpanId);
+    return parent ? [{ parent, child: service }] : [];
+  });
 };
 
 // Ids whose upper half is zero are printed in their short form, as Jaeger does here and not in v3.
@@ -128,17 +190,30 @@ const renderedSpan = (it: StoredSpan, processID: string): unknown => ({
   tags: spanTags(it).sort((a, b) => (a.key < b.key ? -1 : 1)),
   logs: (it.span.events ?? []).map((event) => ({
     timestamp: micros(BigInt(event.timeUnixNano)),
-    fields: [{ key: 'event', type: 'string', value: event.name }, ...tags(event.attributes)],
+    fields: [...eventName(event), ...tags(event.attributes)],
   })),
   processID,
   warnings: null,
 });
 
+const string = (key: string, value: string): Tag => ({ key, type: 'string', value });
+
+const eventName = ({ name, attributes }: Event): Tag[] =>
+  name === '' || attributes?.some((one) => one.key === 'event') ? [] : [string('event', name)];
+
+// A link to the parent says what kind of reference the parent is; one to no trace is none.
 const references = ({ span }: StoredSpan): unknown[] => {
-  const to = (refType: string, id: string, spanID: string): unknown => ({ refType, traceID: short(id), spanID });
-  const parent = span.parentSpanId ? [to('CHILD_OF', span.traceId, span.parentSpanId)] : [];
-  return [...parent, ...(span.links ?? []).map((link) => to('FOLLOWS_FROM', link.traceId, link.spanId))];
+  const toParent = (one: Link): boolean => one.traceId === span.traceId && one.spanId === span.parentSpanId;
+  const links = (span.links ?? []).filter(linked);
+  const type = links.filter(toParent).map(refType).at(-1) ?? 'CHILD_OF';
+  const parent = span.parentSpanId ? [reference(type, span.traceId, span.parentSpanId)] : [];
+  const others = links.filter((one) => !toParent(one));
+  return [...parent, ...others.map((one) => reference(refType(one), one.traceId, one.spanId))];
 };
+
+const reference = (refType: string, id: string, spanID: string): unknown => ({ refType, traceID: short(id), spanID });
+const refType = ({ attributes }: Link): string =>
+  attribute(attributes, 'opentracing.ref_type') === 'child_of' ? 'CHILD_OF' : 'FOLLOWS_FROM';
 
 const STATUS = ['UNSET', 'OK', 'ERROR'];
 
@@ -147,26 +222,28 @@ const spanTags = ({ span, scope }: StoredSpan): Tag[] => {
   const extra: Record<string, string | null | undefined> = {
     'otel.scope.name': scope.name,
     'otel.scope.version': scope.version,
-    'span.kind': span.kind > 0 ? kindName(span.kind) : null,
+    'span.kind': kindName(span.kind),
     'otel.status_code': span.status?.code ? STATUS[span.status.code] : null,
     'otel.status_description': span.status?.message,
+    'w3c.tracestate': span.traceState,
   };
-  const named = Object.entries(extra).filter(([, value]) => value);
-  const failed = span.status?.code === 2 && attribute(span.attributes, 'error') === null;
   return [
     ...tags(span.attributes),
-    ...named.map(([key, value]) => ({ key, type: 'string', value })),
-    ...(failed ? [{ key: 'error', type: 'bool', value: true }] : []),
+    ...Object.entries(extra).flatMap(([key, value]) => (value ? [string(key, value)] : [])),
+    ...(span.status?.code === 2 ? [{ key: 'error', type: 'bool', value: true }] : []),
   ];
 };
 
 const tags = (attributes: readonly KeyValue[] | undefined): Tag[] =>
-  (attributes ?? []).map(({ key, value }) => ({ key, ...typed(value ?? {}) }));
+  (attributes ?? []).map(({ key, value }) => ({ key, ...typed(value) }));
 
 const typed = (value: AnyValue): { type: string; value: unknown } => {
   if (value.boolValue !== undefined) return { type: 'bool', value: value.boolValue };
-  if (value.intValue !== undefined) return { type: 'int64', value: Number(value.intValue) };
+  if (value.intValue !== undefined) return { type: 'int64', value: safe(value.intValue) };
   if (value.doubleValue !== undefined) return { type: 'float64', value: value.doubleValue };
-  if (value.bytesValue !== undefined) return { type: 'binary', value: value.bytesValue };
+  if (value.bytesValue !== undefined) return { type: 'binary', value: value.bytesValue || null };
   return { type: 'string', value: text(value) };
 };
+
+// What JavaScript can't hold exactly is sent as text.
+const safe = (int: string): number | string => (Number.isSafeInteger(Number(int)) ? Number(int) : int);

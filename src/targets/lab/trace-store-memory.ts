@@ -1,17 +1,7 @@
 // The spans themselves: bounded, oldest trace out first, found by service and second without looking at the rest.
-import { attribute, type StoredSpan } from './trace-store-otlp.ts';
-
-/** What a search asks; every condition must hold on one and the same span. Times in nanoseconds, ends included. */
-export type Search = {
-  readonly service: string | null;
-  readonly operation: string | null;
-  readonly from: bigint;
-  readonly until: bigint;
-  readonly shortest: bigint | null;
-  readonly longest: bigint | null;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly limit: number;
-};
+import { isDeepStrictEqual } from 'node:util';
+import type { StoredSpan } from './trace-store-otlp.ts';
+import { matches, type Search } from './trace-store-search.ts';
 
 /** Spans and traces held, spans ever taken, and those that are gone: pushed out by newer ones, or sent with a bad id. */
 export type TraceStoreCounts = {
@@ -23,7 +13,8 @@ export type TraceStoreCounts = {
 };
 
 export type Operation = { readonly name: string; readonly kind: number };
-type Trace = { readonly id: string; readonly spans: Map<string, StoredSpan> };
+// By span id; most often one, but Zipkin's clients and servers share theirs.
+type Trace = { readonly id: string; readonly spans: Map<string, readonly StoredSpan[]> };
 
 export type SpanMemory = {
   add(spans: readonly StoredSpan[], rejected: number): void;
@@ -32,15 +23,17 @@ export type SpanMemory = {
   trace(id: string): readonly StoredSpan[] | null;
   /** Whole traces, the newest first. */
   search(search: Search): readonly (readonly StoredSpan[])[];
-  /** All spans that begin in a stretch of time. */
-  between(from: bigint, until: bigint): Iterable<StoredSpan>;
+  /** Whole traces that neither begin before nor end after a stretch of time. */
+  within(from: bigint, until: bigint): readonly (readonly StoredSpan[])[];
   counts(): TraceStoreCounts;
 };
 
 const SECOND = 1_000_000_000n;
 const second = (at: bigint): number => Number(at / SECOND);
-// The same span sent again, as OTLP's retries do, replaces itself.
-const key = (it: StoredSpan): string => `${it.span.spanId}/${it.span.kind}/${it.service}`;
+// The same span sent again, as OTLP's retries do, is one span; Jaeger's lists them once, too.
+const isSame = (a: StoredSpan, b: StoredSpan): boolean =>
+  isDeepStrictEqual([a.span, a.scope, a.resource], [b.span, b.scope, b.resource]);
+const spansOf = (trace: Trace): readonly StoredSpan[] => [...trace.spans.values()].flat();
 
 /** A memory for at most `maxSpans` spans. */
 export const spanMemory = (maxSpans: number): SpanMemory => {
@@ -61,10 +54,10 @@ export const spanMemory = (maxSpans: number): SpanMemory => {
   };
 
   const addOne = (it: StoredSpan): void => {
-    const trace = entry(traces, it.span.traceId, () => ({ id: it.span.traceId, spans: new Map() }));
-    const before = trace.spans.get(key(it));
-    if (before) count(trace, before, -1);
-    trace.spans.set(key(it), it);
+    const trace = entry(traces, it.span.traceId, (): Trace => ({ id: it.span.traceId, spans: new Map() }));
+    const there = trace.spans.get(it.span.spanId) ?? [];
+    if (there.some((one) => isSame(one, it))) return;
+    trace.spans.set(it.span.spanId, [...there, it]);
     count(trace, it, 1);
     const known = entry(operations, it.service, () => new Map<string, Operation>());
     // Names with ids in them must not fill the memory.
@@ -75,8 +68,9 @@ export const spanMemory = (maxSpans: number): SpanMemory => {
     const [oldest] = traces.values();
     if (!oldest) return;
     traces.delete(oldest.id);
-    for (const it of oldest.spans.values()) count(oldest, it, -1);
-    evicted += oldest.spans.size;
+    const gone = spansOf(oldest);
+    for (const it of gone) count(oldest, it, -1);
+    evicted += gone.length;
   };
 
   const candidates = (search: Search): Set<Trace> => {
@@ -97,16 +91,14 @@ export const spanMemory = (maxSpans: number): SpanMemory => {
     },
     services: () => [...operations.keys()].sort(),
     operations: (service) => [...(operations.get(service)?.values() ?? [])].sort((a, b) => compare(a.name, b.name)),
-    trace: (id) => (traces.has(id) ? [...traces.get(id)!.spans.values()] : null),
+    trace: (id) => (traces.has(id) ? spansOf(traces.get(id)!) : null),
     search(search) {
-      const hits = [...candidates(search)].filter((trace) => trace.spans.values().some((it) => matches(it, search)));
-      const wholes = hits.map((trace) => [...trace.spans.values()]);
-      return wholes.sort((a, b) => compare(begin(b), begin(a))).slice(0, search.limit);
+      const wholes = [...candidates(search)].map(spansOf);
+      const hits = wholes.filter((trace) => trace.some((it) => matches(it, search)));
+      return hits.sort((a, b) => compare(begin(b), begin(a))).slice(0, search.limit);
     },
-    *between(from, until) {
-      for (const { spans: held } of traces.values())
-        for (const it of held.values()) if (it.start >= from && it.start <= until) yield it;
-    },
+    within: (from, until) =>
+      [...traces.values()].map(spansOf).filter((trace) => trace.every((it) => it.start >= from && it.end <= until)),
     counts: () => ({ spans, traces: traces.size, received, evicted, rejected }),
   };
 };
@@ -128,22 +120,4 @@ const secondsIn = (seconds: ReadonlyMap<number, unknown>, from: bigint, until: b
   const [first, last] = [second(from), second(until)];
   if (last - first < seconds.size) return Array.from({ length: Math.max(0, last - first + 1) }, (_, n) => first + n);
   return seconds.keys().filter((at) => at >= first && at <= last);
-};
-
-const matches = (it: StoredSpan, search: Search): boolean =>
-  (search.service === null || it.service === search.service) &&
-  (search.operation === null || it.span.name === search.operation) &&
-  it.start >= search.from &&
-  it.start <= search.until &&
-  (search.shortest === null || it.end - it.start >= search.shortest) &&
-  (search.longest === null || it.end - it.start <= search.longest) &&
-  Object.entries(search.attributes).every(([name, value]) => hasAttribute(it, name, value));
-
-const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
-export const kindName = (kind: number): string => KINDS[kind] ?? 'unspecified';
-
-const hasAttribute = (it: StoredSpan, name: string, value: string): boolean => {
-  if (name === 'error') return value === String(it.span.status?.code === 2);
-  if (name === 'span.kind') return value === kindName(it.span.kind);
-  return [it.span.attributes, it.resource.attributes].some((list) => attribute(list, name) === value);
 };

@@ -11,7 +11,7 @@ export type AnyValue = {
   readonly kvlistValue?: { readonly values?: readonly KeyValue[] | undefined } | undefined;
   readonly bytesValue?: string | undefined;
 };
-export type KeyValue = { readonly key: string; readonly value?: AnyValue | undefined };
+export type KeyValue = { readonly key: string; readonly value: AnyValue };
 
 // 64-bit integers are strings in OTLP's JSON; protobuf's own JSON mapping takes numbers too.
 const integer = z.union([z.string().regex(/^-?\d+$/), z.int().transform(String)]);
@@ -32,9 +32,26 @@ const anyValue: z.ZodType<AnyValue> = z.lazy(() =>
     bytesValue: z.string().optional(),
   }),
 );
-const keyValue: z.ZodType<KeyValue> = z.lazy(() => z.object({ key: z.string(), value: anyValue.optional() }));
+const keyValue: z.ZodType<KeyValue> = z.lazy(() =>
+  z.object({ key: z.string().default(''), value: anyValue.default({}) }),
+);
 const attributes = z.array(keyValue).optional();
+const dropped = z.int().optional();
 
+const event = z.object({
+  timeUnixNano: integer.default('0'),
+  name: z.string().default(''),
+  attributes,
+  droppedAttributesCount: dropped,
+});
+const link = z.object({
+  traceId: id.default(''),
+  spanId: id.default(''),
+  traceState: z.string().optional(),
+  attributes,
+  droppedAttributesCount: dropped,
+  flags: z.int().optional(),
+});
 const span = z.object({
   traceId: id.default(''),
   spanId: id.default(''),
@@ -46,14 +63,20 @@ const span = z.object({
   startTimeUnixNano: integer.default('0'),
   endTimeUnixNano: integer.default('0'),
   attributes,
-  events: z
-    .array(z.object({ timeUnixNano: integer.default('0'), name: z.string().default(''), attributes }))
-    .optional(),
-  links: z.array(z.object({ traceId: id.default(''), spanId: id.default(''), attributes })).optional(),
+  droppedAttributesCount: dropped,
+  events: z.array(event).optional(),
+  droppedEventsCount: dropped,
+  links: z.array(link).optional(),
+  droppedLinksCount: dropped,
   status: z.object({ code: z.int().optional(), message: z.string().optional() }).optional(),
 });
-const resource = z.object({ attributes });
-const scope = z.object({ name: z.string().optional(), version: z.string().optional(), attributes });
+const resource = z.object({ attributes, droppedAttributesCount: dropped });
+const scope = z.object({
+  name: z.string().optional(),
+  version: z.string().optional(),
+  attributes,
+  droppedAttributesCount: dropped,
+});
 const request = z.object({
   resourceSpans: z
     .array(
@@ -65,6 +88,8 @@ const request = z.object({
     .default([]),
 });
 
+export type Event = z.output<typeof event>;
+export type Link = z.output<typeof link>;
 export type Span = z.output<typeof span>;
 export type Resource = z.output<typeof resource>;
 export type Scope = z.output<typeof scope>;
@@ -83,25 +108,12 @@ export type StoredSpan = {
 /** Checks an ExportTraceServiceRequest in OTLP's JSON shape; unknown fields are ignored. Throws ZodError. */
 export const exportRequest = (value: unknown): ExportRequest => request.parse(value);
 
-/** Text of an attribute's value as searches compare it; null when the attribute is not there. */
-export const attribute = (list: readonly KeyValue[] | undefined, key: string): string | null => {
-  const value = list?.find((one) => one.key === key)?.value;
-  return value ? text(value) : null;
-};
+const KINDS = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
+/** Jaeger's word for a span's kind, which is none for the unspecified one. */
+export const kindName = (kind: number): string => KINDS[kind] ?? '';
 
-/** A value as one line of text: JSON for lists and maps, base64 for bytes. */
-export const text = (value: AnyValue): string => {
-  const whole = plain(value);
-  return typeof whole === 'object' ? JSON.stringify(whole) : String(whole);
-};
-
-const plain = (value: AnyValue): unknown => {
-  if (value.arrayValue) return (value.arrayValue.values ?? []).map(plain);
-  if (value.kvlistValue)
-    return Object.fromEntries((value.kvlistValue.values ?? []).map((one) => [one.key, plain(one.value ?? {})]));
-  if (value.intValue !== undefined) return Number(value.intValue);
-  return value.stringValue ?? value.boolValue ?? value.doubleValue ?? value.bytesValue ?? '';
-};
+/** Whether a link leads to a trace; Jaeger leaves out those that don't. */
+export const linked = (one: Link): boolean => /[^0]/.test(one.traceId);
 
 const sizes = { traceId: 32, spanId: 16 } as const;
 const valid = (it: Span): boolean =>
@@ -111,10 +123,10 @@ const valid = (it: Span): boolean =>
 export const storedSpans = (it: ExportRequest): { readonly spans: StoredSpan[]; readonly rejected: number } => {
   const spans: StoredSpan[] = [];
   let rejected = 0;
-  for (const { resource, scopeSpans } of it.resourceSpans) {
-    const service = attribute(resource.attributes, 'service.name') ?? 'unknown_service';
-    for (const { scope, spans: sent } of scopeSpans) {
-      for (const one of sent) {
+  for (const { resource: sent, scopeSpans } of it.resourceSpans) {
+    const { service, resource } = named(sent);
+    for (const { scope, spans: inScope } of scopeSpans) {
+      for (const one of inScope) {
         if (valid(one)) spans.push(stored(service, resource, scope, one));
         else rejected++;
       }
@@ -123,11 +135,23 @@ export const storedSpans = (it: ExportRequest): { readonly spans: StoredSpan[]; 
   return { spans, rejected };
 };
 
-const stored = (service: string, resource: Resource, scope: Scope, span: Span): StoredSpan => ({
-  service,
-  resource,
-  scope,
-  span,
-  start: BigInt(span.startTimeUnixNano),
-  end: BigInt(span.endTimeUnixNano),
-});
+const SERVICE = 'service.name';
+
+// What Jaeger calls a service that does not say, or not as text, what it is called; it writes that into the resource too.
+const named = (resource: Resource): { readonly service: string; readonly resource: Resource } => {
+  const value = resource.attributes?.find((one) => one.key === SERVICE)?.value;
+  if (value?.stringValue) return { service: value.stringValue, resource };
+  const placeholder =
+    value?.stringValue === '' ? 'empty-service-name' : value ? 'service-name-wrong-type' : 'missing-service-name';
+  const others = (resource.attributes ?? []).filter((one) => one.key !== SERVICE);
+  const attributes = [...others, { key: SERVICE, value: { stringValue: placeholder } }];
+  return { service: placeholder, resource: { ...resource, attributes } };
+};
+
+// Jaeger lets no span end before a nanosecond is over.
+const stored = (service: string, resource: Resource, scope: Scope, sent: Span): StoredSpan => {
+  const start = BigInt(sent.startTimeUnixNano);
+  const later = BigInt(sent.endTimeUnixNano) > start;
+  const span = later ? sent : { ...sent, endTimeUnixNano: String(start + 1n) };
+  return { service, resource, scope, span, start, end: BigInt(span.endTimeUnixNano) };
+};

@@ -25,6 +25,7 @@ const string = (name: string): Field => ({ name, wire: BYTES, read: (reader) => 
 const id = (name: string): Field => ({ name, wire: BYTES, read: hex });
 const int = (name: string): Field => ({ name, wire: VARINT, read: (reader) => reader.int32() });
 const time = (name: string): Field => ({ name, wire: FIXED64, read: nanos });
+const uint = (name: string): Field => ({ name, wire: VARINT, read: (reader) => reader.uint32() });
 const flags = (name: string): Field => ({ name, wire: FIXED32, read: (reader) => reader.fixed32() });
 const one = (name: string, shape: Shape): Field => ({
   name,
@@ -50,8 +51,20 @@ const ANY_VALUE: Readonly<Record<number, Field>> = {
 const VALUES = { 1: many('values', anyValue) };
 const KEY_VALUE = { 1: string('key'), 2: one('value', anyValue) };
 const KEY_VALUES = { 1: many('values', keyValue) };
-const EVENT = { 1: time('timeUnixNano'), 2: string('name'), 3: many('attributes', keyValue) };
-const LINK = { 1: id('traceId'), 2: id('spanId'), 4: many('attributes', keyValue) };
+const EVENT = {
+  1: time('timeUnixNano'),
+  2: string('name'),
+  3: many('attributes', keyValue),
+  4: uint('droppedAttributesCount'),
+};
+const LINK = {
+  1: id('traceId'),
+  2: id('spanId'),
+  3: string('traceState'),
+  4: many('attributes', keyValue),
+  5: uint('droppedAttributesCount'),
+  6: flags('flags'),
+};
 const STATUS = { 2: string('message'), 3: int('code') };
 const SPAN = {
   1: id('traceId'),
@@ -63,14 +76,22 @@ const SPAN = {
   7: time('startTimeUnixNano'),
   8: time('endTimeUnixNano'),
   9: many('attributes', keyValue),
+  10: uint('droppedAttributesCount'),
   11: many('events', () => EVENT),
+  12: uint('droppedEventsCount'),
   13: many('links', () => LINK),
+  14: uint('droppedLinksCount'),
   15: one('status', () => STATUS),
   16: flags('flags'),
 };
-const SCOPE = { 1: string('name'), 2: string('version'), 3: many('attributes', keyValue) };
+const SCOPE = {
+  1: string('name'),
+  2: string('version'),
+  3: many('attributes', keyValue),
+  4: uint('droppedAttributesCount'),
+};
 const SCOPE_SPANS = { 1: one('scope', () => SCOPE), 2: many('spans', () => SPAN) };
-const RESOURCE = { 1: many('attributes', keyValue) };
+const RESOURCE = { 1: many('attributes', keyValue), 2: uint('droppedAttributesCount') };
 const RESOURCE_SPANS = { 1: one('resource', () => RESOURCE), 2: many('scopeSpans', () => SCOPE_SPANS) };
 const REQUEST = { 1: many('resourceSpans', () => RESOURCE_SPANS) };
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { oneLine } from '../../errors.ts';
 import { answerLegacy, legacyError } from './trace-store-legacy.ts';
 import { type SpanMemory, spanMemory, type TraceStoreCounts } from './trace-store-memory.ts';
-import { BadRequest } from './trace-store-params.ts';
+import { Refused } from './trace-store-params.ts';
 import { receive } from './trace-store-receive.ts';
 import { answerV3, type Reply, v3Error } from './trace-store-v3.ts';
 
@@ -66,7 +66,7 @@ const answer = (memory: SpanMemory, { pathname, searchParams }: URL): Reply | nu
   try {
     return v3 ? answerV3(memory, pathname, searchParams) : answerLegacy(memory, pathname, searchParams);
   } catch (error) {
-    if (!(error instanceof BadRequest)) throw error;
-    return v3 ? v3Error(400, error.message) : legacyError(400, error.message);
+    if (!(error instanceof Refused)) throw error;
+    return v3 ? v3Error(error) : legacyError(error);
   }
 };

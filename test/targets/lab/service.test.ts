@@ -12,8 +12,9 @@ import { until } from '../../../src/poll.ts';
 import { run, start } from '../../../src/process.ts';
 import type { PodConfig } from '../../../src/targets/lab/service/config.ts';
 import { startPod } from '../../../src/targets/lab/service/pod.ts';
-import { attribute, type StoredSpan, storedSpans } from '../../../src/targets/lab/trace-store-otlp.ts';
+import { type StoredSpan, storedSpans } from '../../../src/targets/lab/trace-store-otlp.ts';
 import { decodeExportRequest } from '../../../src/targets/lab/trace-store-protobuf.ts';
+import { attribute } from '../../../src/targets/lab/trace-store-text.ts';
 
 const HOST = '127.0.0.1';
 const soon = { forMs: 5000, everyMs: 5 };
