@@ -43,7 +43,7 @@ const canonical = (value: unknown): unknown => {
   );
 };
 type Flat = {
-  readonly span: Readonly<Record<string, unknown>> & { readonly attributes?: unknown };
+  readonly span: Readonly<Record<string, unknown>> & { readonly attributes?: unknown; readonly links?: unknown };
   readonly scope?: unknown;
   readonly resource?: { readonly attributes: unknown } | undefined;
 };
@@ -253,5 +253,252 @@ describe('what is held is bounded', () => {
     await using mine = await start(4);
     for (const n of [1, 1]) await send(mine, trace(n), { 'content-type': JSON_TYPE });
     expect(mine.counts()).toMatchObject({ spans: 1, received: 2 });
+  });
+});
+
+/** One span of service `s` on 2026-11-21, with more or other fields. */
+const oneSpan = (span: object, more: object = {}, attributes: readonly object[] = [SERVICE]) => ({
+  resourceSpans: [{ resource: { attributes }, scopeSpans: [{ ...more, spans: [{ ...SPAN, ...span }] }] }],
+});
+const text = (key: string, stringValue: string) => ({ key, value: { stringValue } });
+const SERVICE = text('service.name', 's');
+const SPAN = {
+  traceId: 'ab'.repeat(16),
+  spanId: '1'.repeat(16),
+  name: 'op',
+  kind: 2,
+  startTimeUnixNano: '1795240800000000001',
+  endTimeUnixNano: '1795240801000000001',
+};
+const ID = `/api/traces/${SPAN.traceId}`;
+const SEARCH = '/api/traces?service=s&start=1795240000000000&end=1795250000000000';
+const DAY = 'query.startTimeMin=2026-11-21T04:00:00Z&query.startTimeMax=2026-11-21T08:00:00Z';
+
+/** A store that was sent these. */
+const holding = async (...exports: readonly object[]): Promise<TraceStore> => {
+  const mine = await start();
+  for (const one of exports) {
+    const { status } = await send(mine, JSON.stringify(one), { 'content-type': JSON_TYPE });
+    expect(status).toBe(200);
+  }
+  return mine;
+};
+
+// What test/backends/jaeger.test.ts found to be other in a real Jaeger.
+describe('as a real Jaeger does', () => {
+  test('a service without a name, or with none that is text, is given one', async () => {
+    const named = (attributes: readonly object[], n: number) =>
+      oneSpan({ traceId: String(n).repeat(32) }, {}, attributes);
+    await using mine = await holding(
+      named([text('host.name', 'h')], 1),
+      named([text('service.name', '')], 2),
+      named([{ key: 'service.name', value: { intValue: '7' } }], 3),
+    );
+    const placeholders = ['empty-service-name', 'missing-service-name', 'service-name-wrong-type'];
+    expect((await get(mine, '/api/v3/services')).body).toEqual({ services: placeholders });
+    const { body } = await get(mine, `/api/v3/traces/${'1'.repeat(32)}`);
+    expect(v3Spans(body)[0]!.resource!.attributes).toContainEqual(text('service.name', 'missing-service-name'));
+  });
+
+  test.each(['1795240800000000001', '1795240700000000000', '0'])(
+    'a span that ends at %s, not after it began, ends a nanosecond after',
+    async (endTimeUnixNano) => {
+      await using mine = await holding(oneSpan({ endTimeUnixNano }));
+      const { body } = await get(mine, `/api/v3/traces/${SPAN.traceId}`);
+      expect(v3Spans(body)[0]!.span).toMatchObject({ endTimeUnixNano: '1795240800000000002' });
+    },
+  );
+
+  test('two spans of one id that are not the same are both held', async () => {
+    await using mine = await holding(oneSpan({ name: 'a' }), oneSpan({ name: 'b' }), oneSpan({ name: 'a' }));
+    expect(mine.counts()).toMatchObject({ spans: 2, received: 3 });
+  });
+
+  test('an attribute with an empty key is taken, by protobuf too', async () => {
+    // resource_spans { resource { attributes { value { string_value: "v" } } } }
+    const bytes = Buffer.from([0x0a, 9, 0x0a, 7, 0x0a, 5, 0x12, 3, 0x0a, 1, 0x76]);
+    expect((await send(store, bytes, { 'content-type': PROTOBUF })).status).toBe(200);
+  });
+
+  test('what was dropped, and the state of links, is kept', async () => {
+    const link = { traceId: 'cd'.repeat(16), spanId: '2'.repeat(16), traceState: 'a=b', flags: 1 };
+    const sent = { droppedAttributesCount: 1, droppedEventsCount: 2, droppedLinksCount: 3, links: [link] };
+    await using mine = await holding(oneSpan(sent, { scope: { name: 'lib', droppedAttributesCount: 4 } }));
+    const [one] = v3Spans((await get(mine, `/api/v3/traces/${SPAN.traceId}`)).body);
+    expect(one).toMatchObject({ span: sent, scope: { name: 'lib', droppedAttributesCount: 4 } });
+  });
+
+  test.each([
+    ['a whole number to the last digit', { intValue: '9223372036854775807' }, 'int64', '9223372036854775807'],
+    ['a small one as a number', { intValue: '-7' }, 'int64', -7],
+    ['no bytes as null', { bytesValue: '' }, 'binary', null],
+    ['no value as no text', {}, 'string', ''],
+    [
+      'a list as JSON that HTML can hold',
+      {
+        arrayValue: { values: [{ stringValue: '<&>' }, {}, { intValue: '9007199254740993' }, { bytesValue: '/w==' }] },
+      },
+      'string',
+      '["\\u003c\\u0026\\u003e",null,9007199254740993,"/w=="]',
+    ],
+    [
+      'a map by its keys in order',
+      {
+        kvlistValue: {
+          values: [{ key: 'é' }, { key: 'z', value: { doubleValue: 1e21 } }, { key: 'a', value: { boolValue: true } }],
+        },
+      },
+      'string',
+      '{"a":true,"z":1e+21,"é":null}',
+    ],
+  ])('the older API writes %s', async (_what, value, type, written) => {
+    await using mine = await holding(oneSpan({ attributes: [{ key: 'k', value }] }));
+    const { body } = await get(mine, ID);
+    expect(body).toMatchObject({
+      data: [{ spans: [{ tags: expect.arrayContaining([{ key: 'k', type, value: written }]) }] }],
+    });
+  });
+
+  test('the older API has the trace state and every error as tags, and events’ names unless they say so themselves', async () => {
+    const events = [
+      { timeUnixNano: '1', name: 'e', attributes: [text('event', 'itself')] },
+      { timeUnixNano: '2', attributes: [text('k', 'v')] },
+    ];
+    const error = { key: 'error', value: { boolValue: false } };
+    await using mine = await holding(oneSpan({ traceState: 'a=b', status: { code: 2 }, attributes: [error], events }));
+    const [span] = ((await get(mine, ID)).body as { data: { spans: Record<string, { fields: unknown }[]>[] }[] })
+      .data[0]!.spans;
+    expect(span!.tags).toContainEqual({ key: 'w3c.tracestate', type: 'string', value: 'a=b' });
+    expect(span!.tags).toContainEqual({ key: 'error', type: 'bool', value: true });
+    expect(span!.logs!.map((one) => one.fields)).toEqual([
+      [{ key: 'event', type: 'string', value: 'itself' }],
+      [{ key: 'k', type: 'string', value: 'v' }],
+    ]);
+  });
+
+  test('a link says what kind of reference it is, to the parent too, and one to no trace is none', async () => {
+    const childOf = [text('opentracing.ref_type', 'child_of')];
+    const [parentSpanId, spanId] = ['3'.repeat(16), '4'.repeat(16)];
+    const links = [
+      { traceId: SPAN.traceId, spanId: parentSpanId },
+      { traceId: 'cd'.repeat(16), spanId, attributes: childOf },
+      { traceId: '0'.repeat(32), spanId },
+    ];
+    await using mine = await holding(oneSpan({ parentSpanId, links }));
+    expect((await get(mine, ID)).body).toMatchObject({
+      data: [
+        {
+          spans: [
+            {
+              references: [
+                { refType: 'FOLLOWS_FROM', traceID: SPAN.traceId, spanID: parentSpanId },
+                { refType: 'CHILD_OF', traceID: 'cd'.repeat(16), spanID: spanId },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+    const [{ span }] = v3Spans((await get(mine, `/api/v3/traces/${SPAN.traceId}`)).body) as [Flat];
+    expect(span.links).toEqual(links.slice(0, 2));
+  });
+
+  test('a span of no kind has none in the older API and is internal in API v3', async () => {
+    await using mine = await holding(oneSpan({ kind: 0 }));
+    expect((await get(mine, '/api/operations?service=s')).body).toMatchObject({ data: [{ name: 'op', spanKind: '' }] });
+    expect((await get(mine, '/api/v3/operations?service=s')).body).toEqual({
+      operations: [{ name: 'op', spanKind: 'internal' }],
+    });
+    expect((await get(mine, '/api/v3/operations?service=s&spanKind=internal')).body).toEqual({ operations: [] });
+  });
+
+  test.each([
+    ['tag=in:scope', 1],
+    ['tag=in:event', 1],
+    ['tag=in:link', 1],
+    ['tag=in:none', 0],
+    ['tag=in:scope&tag=n:7', 1],
+    ['tag=in:scope&tag=n:8', 0],
+    ['tags={"n":"7"}&tag=in:event', 1],
+    ['tags=null', 1],
+    ['tags={"e":null}', 1],
+    ['tag=error:T', 0],
+    ['tag=error:false', 1],
+    ['tag=error:maybe', 0],
+    ['tag=span.kind:SERVER', 1],
+    ['tag=span.status:ok', 1],
+    ['tag=scope.name:lib', 1],
+    ['tag=scope.version:2', 0],
+    ['tag=resource.service.name:s', 1],
+    ['tag=resource.n:7', 0],
+  ])('a search for %s finds %i', async (tags, traces) => {
+    const attributes = [{ key: 'n', value: { intValue: '7' } }, text('e', '')];
+    const events = [{ name: 'e', attributes: [text('in', 'event')] }];
+    const links = [{ traceId: 'cd'.repeat(16), spanId: '2'.repeat(16), attributes: [text('in', 'link')] }];
+    const scope = { name: 'lib', attributes: [text('in', 'scope')] };
+    await using mine = await holding(oneSpan({ attributes, events, links, status: { code: 1 } }, { scope }));
+    expect(((await get(mine, `${SEARCH}&${tags}`)).body as Legacy).data).toHaveLength(traces);
+  });
+
+  test('calls are counted in traces that lie wholly within', async () => {
+    const child = { spanId: '2'.repeat(16), parentSpanId: SPAN.spanId, endTimeUnixNano: '1795240809000000000' };
+    await using mine = await holding(oneSpan({}), oneSpan(child));
+    const call = { parent: 's', child: 's', callCount: 1 };
+    const calls = async (query: string) =>
+      ((await get(mine, `/api/dependencies?${query}`)).body as { data: unknown[] }).data;
+    expect(await calls('endTs=1795240809000&lookback=9000')).toEqual([call]);
+    expect(await calls('endTs=1795240808999&lookback=9000')).toEqual([]);
+    expect(await calls('endTs=1795240810000&lookback=9999')).toEqual([]);
+    expect(await calls('endTs=1795240809000&lookback=9000&service=other')).toEqual([]);
+  });
+
+  test('ids that are not there are errors beside the traces that are', async () => {
+    await using mine = await holding(oneSpan({}));
+    expect((await get(mine, `/api/traces?traceID=${SPAN.traceId}&traceID=ff`)).body).toMatchObject({
+      data: [{ traceID: SPAN.traceId }],
+      errors: [{ msg: 'trace not found', traceID: '00000000000000ff' }],
+    });
+  });
+
+  test.each([
+    [`${SEARCH}&limit=0`, 500, 'search depth must be greater than 0 and less than max traces'],
+    [`${SEARCH}&limit=-1`, 500, 'search depth must be greater than 0 and less than max traces'],
+    [`${SEARCH}&limit=99999999999`, 400, 'limit'],
+    [`${SEARCH}&minDuration=2s&maxDuration=1s`, 400, "'maxDuration' should be greater than 'minDuration'"],
+    [`${SEARCH}&raw=maybe`, 400, 'raw'],
+    [`${SEARCH}&tags=[]`, 400, 'tags'],
+    [`${ID}?start=soon`, 400, "unable to parse param 'start'"],
+    ['/api/dependencies?lookback=-1', 500, 'end time must be greater than start time'],
+    [`/api/v3/traces?${DAY}&query.searchDepth=-1`, 400, 'malformed parameter query.searchDepth'],
+    [`/api/v3/traces?${DAY}&query.num_traces=x`, 400, 'malformed parameter query.num_traces'],
+    [`/api/v3/traces?${DAY}&query.rawTraces=maybe`, 400, 'malformed parameter query.rawTraces'],
+    [`/api/v3/traces?${DAY.replace('T04', ' 04')}`, 400, 'malformed parameter query.startTimeMin'],
+    [`/api/v3/traces/1?start_time=soon`, 400, 'malformed parameter start_time'],
+  ])('%s is refused', async (path, status, words) => {
+    const answer = await get(store, path);
+    expect(answer.status).toBe(status);
+    expect(JSON.stringify(answer.body)).toContain(words);
+  });
+
+  test.each([
+    ['minDuration=-1s', 1],
+    ['minDuration=.5s', 1],
+    ['minDuration=1s', 1],
+    ['minDuration=1.000000001s', 0],
+    ['minDuration=%2B1h', 0],
+    ['maxDuration=1.s', 1],
+    ['maxDuration=0', 1],
+    ['maxDuration=999999µs', 0],
+    ['maxDuration=999999μs', 0],
+  ])('%s finds %i', async (duration, traces) => {
+    await using mine = await holding(oneSpan({}));
+    expect(((await get(mine, `${SEARCH}&${duration}`)).body as Legacy).data).toHaveLength(traces);
+  });
+
+  test('API v3 without a depth, or with none, takes a hundred traces', async () => {
+    const many = Array.from({ length: 101 }, (_, n) => oneSpan({ traceId: (n + 1).toString(16).padStart(32, '0') }));
+    await using mine = await holding(...many);
+    for (const depth of ['', '&query.searchDepth=0'])
+      expect(v3Spans((await get(mine, `/api/v3/traces?${DAY}${depth}`)).body)).toHaveLength(100);
   });
 });
