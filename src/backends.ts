@@ -51,7 +51,7 @@ export const swapped = (given: Given): Swapped => {
     hubble: flowsFrom(given.hubble),
   };
   if (given.otlp !== undefined && read.jaeger === null)
-    throw new Usage(`--otlp ${given.otlp}: say with --jaeger where those spans can be read`);
+    throw new Usage(`--otlp ${shownUrl(given.otlp)}: say with --jaeger where those spans can be read`);
   const { loki, prometheus, alertmanager } = read;
   const reads = Object.fromEntries(Object.entries(read).filter(([, at]) => at !== null)) as Backends;
   return { reads, receivers: { otlp: url('otlp') ?? otlpOf(read.jaeger), loki, prometheus, alertmanager } };

@@ -1,10 +1,15 @@
+import { readFile } from 'node:fs/promises';
+import { ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, test } from '@jest/globals';
-import { mustAnswer, swapped } from '../src/backends.ts';
+import { mustAnswer, named, swapped } from '../src/backends.ts';
 import { oneLine } from '../src/errors.ts';
 import { platform } from '../src/platform.ts';
+import { NO_RECEIVERS } from '../src/targets/lab/config.ts';
 import { startFlowObserver } from '../src/targets/lab/flow-observer.ts';
 import { startLogStore } from '../src/targets/lab/log-store.ts';
 import { startTraceStore } from '../src/targets/lab/trace-store.ts';
+import { certificates } from './helpers/certificates.ts';
+import { relay } from './layers/flows/relay.ts';
 import { HTML, listener, NOBODY, type Says } from './targets/lab/listener.ts';
 
 const BARE = { name: 'shop', entry: 'web', components: { web: { endpoints: {} } }, journeys: {} };
@@ -80,6 +85,24 @@ describe('before a drill', () => {
     await using flows = await startFlowObserver({ host: HOST, port: 0, capacity: 10, ...place });
     expect(await complaint({ hubble: flows.address })).toBe('none');
   }, 15_000);
+
+  test('a Hubble behind TLS is read with the certificates that the profile names, and not without', async () => {
+    const name = 'instance.hubble-relay.cilium.io';
+    await using made = await certificates('*.hubble-relay.cilium.io');
+    const [ca, cert_chain, private_key] = await Promise.all(
+      [made.ca, made.server.cert, made.server.key].map((file) => readFile(file)),
+    );
+    const secured = ServerCredentials.createSsl(ca!, [{ cert_chain: cert_chain!, private_key: private_key! }], true);
+    await using flows = await relay({ credentials: secured });
+    const tls = { caFile: made.ca, certFile: made.client.cert, keyFile: made.client.key, serverName: name };
+    const complain = async (more: object) => {
+      const profile = platform({ ...BARE, backends: { hubble: { address: flows.address, ...more } } });
+      const reads = await named({}, profile);
+      return mustAnswer({ reads, receivers: NO_RECEIVERS }, profile).then(() => 'none', oneLine);
+    };
+    expect(await complain({ tls })).toBe('none');
+    expect(await complain({})).toMatch(/^flows: backends\.hubble 127\.0\.0\.1:\d+ can't be read: /);
+  }, 30_000);
 
   test.each([
     ['jaeger', 'traces'],

@@ -8,7 +8,7 @@ import { plan } from '../plan.ts';
 import { type Platform, topology } from '../platform.ts';
 import { type Said, said } from '../said.ts';
 import type { Scenario } from '../scenario.ts';
-import { findBackends } from '../targets/kubernetes/backends.ts';
+import { findBackends, schemeOf } from '../targets/kubernetes/backends.ts';
 import { agents, components, fault, groups, plugin, rights, version } from '../targets/kubernetes/check.ts';
 import { clocks } from '../targets/kubernetes/check-clocks.ts';
 import { openCluster } from '../targets/kubernetes/client.ts';
@@ -123,7 +123,7 @@ const reached = async (
     try {
       const way = await reachable(cluster, place, argv.via);
       opened.push(way);
-      return `${name === 'hubble' ? '' : 'http://'}${way.host}:${way.port}`;
+      return `${schemeOf(platform, name)}${way.host}:${way.port}`;
     } catch (error) {
       why[name] = oneLine(error);
       return null;

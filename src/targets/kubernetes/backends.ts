@@ -1,4 +1,5 @@
 // The layers' backends in a cluster: those that the profile names, and the others by their usual names and ports.
+import type { Platform } from '../../platform.ts';
 import type { Cluster } from './cluster.ts';
 import { BACKENDS, type BackendName, type Mapping, type ServiceAt } from './mapping.ts';
 
@@ -21,6 +22,13 @@ const USUAL: Readonly<Record<BackendName, Usual>> = {
 const CILIUM_HOME = 'kube-system';
 
 export type Found = { readonly [K in BackendName]: string | ServiceAt | null };
+
+/** What a backend behind a Service speaks: TLS where the profile names something for it; `host:port` stands for Hubble. */
+export const schemeOf = ({ backends }: Platform, name: BackendName): '' | 'http://' | 'https://' => {
+  if (name === 'hubble') return '';
+  const { caFile, certFile, serverName } = backends[name] ?? {};
+  return (caFile ?? certFile ?? serverName) ? 'https://' : 'http://';
+};
 
 /** Looks through the namespaces of the observers. One that may not be listed is passed over, and `say` is told. */
 export const findBackends = async (

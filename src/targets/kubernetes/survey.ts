@@ -4,7 +4,7 @@ import type { Address } from '../../naming.ts';
 import { type Platform, topology } from '../../platform.ts';
 import { SECOND, systemClock } from '../../time.ts';
 import type { Endpoints, Facts } from '../target.ts';
-import { type Found, findBackends } from './backends.ts';
+import { type Found, findBackends, schemeOf } from './backends.ts';
 import { openCluster } from './client.ts';
 import type { Cluster, Forward, Touch } from './cluster.ts';
 import { behind, discover, mustBeThere } from './discovery.ts';
@@ -60,7 +60,7 @@ export const survey = async (options: SurveyOptions): Promise<Survey> => {
       forwards.push(reached);
       return `${reached.host}:${reached.port}`;
     };
-    const endpoints = await endpointsOf(mapped, backends, reach);
+    const endpoints = await endpointsOf(platform, mapped, backends, reach);
     const timing = await timingOf(endpoints, platform).catch((error: unknown) => {
       const why = new Set(forwards.flatMap(({ broken }) => broken() ?? []));
       throw why.size > 0 ? new Unreachable(`${[...why].join('; ')}: ${oneLine(error)}`) : error;
@@ -123,23 +123,16 @@ const inTurn = async <T>(list: () => Promise<readonly T[]>): Promise<() => Promi
 
 type Reach = (at: string | ServiceAt | null) => Promise<string | null>;
 
-const endpointsOf = async (mapped: Mapping, backends: Found, reach: Reach): Promise<Endpoints> => {
+const endpointsOf = async (platform: Platform, mapped: Mapping, backends: Found, reach: Reach): Promise<Endpoints> => {
   const entry = mapped.components.find(({ name }) => name === mapped.entry)!;
   const at = mapped.entryUrl ?? { namespace: entry.namespace, service: entry.service, port: entry.port };
-  const [jaeger, prometheus, alertmanager, loki, hubble] = await Promise.all(
-    BACKENDS.map((one) => reach(backends[one])),
-  );
-  return {
-    jaeger: url(jaeger!),
-    prometheus: url(prometheus!),
-    alertmanager: url(alertmanager!),
-    loki: url(loki!),
-    hubble: hubble!,
-    entry: url(await reach(at))!,
-  };
+  const found = BACKENDS.map(async (one) => [one, url(await reach(backends[one]), schemeOf(platform, one))] as const);
+  const endpoints = Object.fromEntries(await Promise.all(found)) as Record<BackendName, string | null>;
+  return { ...endpoints, entry: url(await reach(at), 'http://')! };
 };
 
-const url = (at: string | null): string | null => (at === null || /^https?:/.test(at) ? at : `http://${at}`);
+const url = (at: string | null, scheme: string): string | null =>
+  at === null || /^https?:/.test(at) || scheme === '' ? at : `${scheme}${at}`;
 
 /** Those who observe: whole namespaces of theirs, and in the platform's own namespaces the pods behind a backend's Service. */
 const sparedOf = async (
