@@ -145,7 +145,7 @@ const armed = async (session: Session, clock: Clock, signal: AbortSignal): Promi
   await until('first answer', there, waiting).catch(() => signal.throwIfAborted());
 };
 
-/** Waits until the stream has come to the window's end, or would have, had there been any flow. */
+/** Waits until the stream has come to the window's end, or would have, had there been any flow; a history until it pauses. */
 const settled = async (
   session: Session,
   inbox: Inbox,
@@ -153,8 +153,13 @@ const settled = async (
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> => {
-  const there = (): true | null =>
-    session.ended !== null || inbox.reached >= end || clock.now() >= end + fromMs(LAG_MS) ? true : null;
+  let before = 0;
+  const there = (): true | null => {
+    const paused = inbox.flows.length === before;
+    before = inbox.flows.length;
+    const reached = inbox.reached >= end || clock.now() >= end + fromMs(LAG_MS);
+    return session.ended !== null || (reached && (paused || !inbox.replaying)) ? true : null;
+  };
   await until('flows', there, { forMs: LAG_MS, everyMs: POLL_MS, signal, clock }).catch(() => signal.throwIfAborted());
 };
 

@@ -207,6 +207,15 @@ describe('clocks', () => {
 });
 
 describe('memory', () => {
+  test('a long history comes whole, in the first look', async () => {
+    const one = await start();
+    const { from, until: end } = past();
+    one.keep(...Array.from({ length: 20_000 }, (_, n) => flowAt(from + BigInt(n) * 1_000_000n, n)));
+    const { items, gaps } = await look(adapter(one.address), { from, until: end });
+    expect(items).toHaveLength(20_000);
+    expect(gaps).toEqual([]);
+  });
+
   test('what nobody fetched is dropped beyond the capacity, with how many and of when', async () => {
     const one = await start();
     const { from, until: end } = past();
