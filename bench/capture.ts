@@ -166,13 +166,14 @@ export const makeCapture = (file: string, packets: number, seed = 1): Made => {
       it.s += ANSWER.length;
       send(it, false, ACK | PSH, MORE);
       it.s += MORE.length;
-      send(it, false, ACK, ANSWER, ANSWER.length + MORE.length);
+      send(it, false, ACK, LONG_ANSWER, ANSWER.length + MORE.length);
       it.step = 'done';
       return true;
     }
-    send(it, false, ACK | PSH, how < 0.01 ? FAILED : ANSWER);
+    const long = how > 0.7;
+    send(it, false, ACK | PSH, long ? LONG_ANSWER : how < 0.01 ? FAILED : ANSWER);
     it.s += ANSWER.length;
-    it.step = how > 0.7 ? 'more' : 'done';
+    it.step = long ? 'more' : 'done';
     return true;
   };
 
@@ -213,17 +214,18 @@ const fill = (request: Buffer, user: number, order: number, rng: () => number): 
   digits(request, SESSION_AT, 3, user);
 };
 
-const response = (status: string): Buffer => {
-  const body = JSON.stringify({ id: 4711, state: 'filled', side: 'buy', amount: 10, price: 101.25, venue: 'X' }).padEnd(
-    160,
-  );
-  return Buffer.from(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-  );
+const MORE = Buffer.alloc(120, 'x');
+
+/** All answers have the same length in their first segment; a long one has `MORE` in a second. */
+const response = (status: string, more = 0): Buffer => {
+  const order = { id: 4711, state: 'filled', side: 'buy', amount: 10, price: 101.25, venue: 'X' };
+  const body = JSON.stringify(order).padEnd(160);
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length + more}`;
+  return Buffer.from(`${head}\r\n\r\n${body}`);
 };
 const ANSWER = response('200 OK');
 const FAILED = response('500 NO');
-const MORE = Buffer.alloc(120, 'x');
+const LONG_ANSWER = response('200 OK', MORE.length);
 
 const BUFFER = 1024 * 1024;
 

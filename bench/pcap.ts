@@ -1,96 +1,151 @@
-// Our capture reader against pcap-parser, with the same decode, on the same bytes in the same run: a ratio of times.
-import { Readable } from 'node:stream';
+// Reading captures, against what else would be used for it, in one run: `npm run bench:pcap [packets]`. The capture is made
+// here, from a seed. Numbers are the best of several rounds, each round with everybody in turn, since other work on the
+// machine only ever makes them worse; tools that are not installed are named. tshark gets a part of the capture,
+// as it needs minutes for the whole. pcap-parser only splits the file into packets, tcpdump prints a line of each.
+import { closeSync, createReadStream, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pcapParser from 'pcap-parser';
-import { decode } from '../src/pcap/decode.ts';
-import { createPcapReader } from '../src/pcap/reader.ts';
+import { oneLine } from '../src/errors.ts';
+import { createPcapScanner } from '../src/pcap/reader.ts';
+import { readSource } from '../src/pcap/source.ts';
+import { createSurvey, type SurveyResult } from '../src/pcap/survey.ts';
+import { run } from '../src/process.ts';
+import { makeCapture } from './capture.ts';
 
-const PACKETS = 200_000;
-const CHUNK = 64 * 1024;
-const ROUNDS = 5;
+const PACKETS = Number(process.argv[2] ?? 10_000_000);
+const PART = Math.min(PACKETS, 200_000);
+const ROUNDS = 3;
+const MOST_RSS_MB = 300;
 
-/** Ethernet, IPv4 and TCP with 40 to 100 bytes of payload, as classic pcap with microseconds. */
-const capture = (): Buffer => {
-  const header = Buffer.alloc(24);
-  header.writeUInt32LE(0xa1b2c3d4, 0);
-  header.writeUInt16LE(2, 4);
-  header.writeUInt16LE(4, 6);
-  header.writeUInt32LE(262_144, 16);
-  header.writeUInt32LE(1, 20);
-  return Buffer.concat([header, ...Array.from({ length: PACKETS }, (_, n) => record(n))]);
+/** One reading of a capture: how many packets it was, once it is done. */
+type Reading = { readonly name: string; readonly file: string; read(file: string): Promise<number> };
+
+const survey = async (file: string, http: boolean): Promise<{ packets: number; result: SurveyResult }> => {
+  const it = createSurvey({ filter: { ends: [], protocol: null }, tags: {}, http });
+  const scanner = createPcapScanner(it.visit);
+  await readSource(file, scanner.push);
+  return { packets: scanner.end().packets, result: it.result() };
 };
 
-const record = (n: number): Buffer => {
-  const size = 54 + 40 + (n % 61);
-  const bytes = Buffer.alloc(16 + size);
-  bytes.writeUInt32LE(1_700_000_000 + Math.floor(n / 1000), 0);
-  bytes.writeUInt32LE((n % 1000) * 1000, 4);
-  bytes.writeUInt32LE(size, 8);
-  bytes.writeUInt32LE(size, 12);
-  const frame = bytes.subarray(16);
-  frame.writeUInt16BE(0x0800, 12);
-  frame[14] = 0x45;
-  frame.writeUInt16BE(size - 14, 16);
-  frame[23] = 6;
-  frame.writeUInt32BE(0x0a000001 + (n % 8), 26);
-  frame.writeUInt32BE(0x0a000101, 30);
-  frame.writeUInt16BE(40_000 + (n % 8), 34);
-  frame.writeUInt16BE(8080, 36);
-  frame[46] = 5 << 4;
-  frame[47] = 24;
-  return bytes;
+/** As a user runs it, in a process of its own, which says at its end how much memory it had. */
+const command = async (file: string, ...options: string[]): Promise<number> => {
+  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+  const watch = `process.on('exit', () => process.stderr.write('rss ' + process.resourceUsage().maxRSS + '\\n'))`;
+  const node = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    '--import',
+    `data:text/javascript,${encodeURIComponent(watch)}`,
+  ];
+  const shell = [...node, cli, 'pcap', file, '--json', ...options]
+    .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+    .join(' ');
+  const said = await run({ name: 'firedrill pcap', argv: ['sh', '-c', `${shell} 2>&1`] });
+  rss = Math.max(rss, Number(/^rss (\d+)$/m.exec(said)?.[1] ?? Number.NaN) / 1024);
+  return Number(/"packets": (\d+),\n {2}"bytes"/.exec(said)?.[1]);
 };
+let rss = 0;
 
-/** Bytes of payload, so that nobody can skip the work. */
-type Sum = { packets: number; payload: number };
-
-const add = (sum: Sum, bytes: Buffer): void => {
-  sum.packets += 1;
-  sum.payload += decode(1, bytes)?.payloadLength ?? 0;
-};
-
-const chunks = (file: Buffer): Buffer[] =>
-  Array.from({ length: Math.ceil(file.length / CHUNK) }, (_, n) => file.subarray(n * CHUNK, (n + 1) * CHUNK));
-
-const ours = async (file: Buffer): Promise<Sum> => {
-  const sum = { packets: 0, payload: 0 };
-  const reader = createPcapReader(({ captured }) => add(sum, captured));
-  for await (const chunk of Readable.from(chunks(file))) reader.push(chunk);
-  return sum;
-};
-
-const theirs = (file: Buffer): Promise<Sum> =>
+const parser = (file: string): Promise<number> =>
   new Promise((resolve, reject) => {
-    const sum = { packets: 0, payload: 0 };
-    const parser = pcapParser.parse(Readable.from(chunks(file)));
-    parser.on('packet', ({ data }) => add(sum, data));
-    parser.on('end', () => resolve(sum));
-    parser.on('error', reject);
+    let packets = 0;
+    const it = pcapParser.parse(createReadStream(file));
+    it.on('packet', () => {
+      packets += 1;
+    });
+    it.on('end', () => resolve(packets));
+    it.on('error', reject);
   });
 
-const timed = async (read: (file: Buffer) => Promise<Sum>, file: Buffer): Promise<{ ms: number; sum: Sum }> => {
-  const from = performance.now();
-  const sum = await read(file);
-  return { ms: performance.now() - from, sum };
+/** Its lines are thrown away: what is measured is the reading and the decoding. */
+const tcpdump = async (file: string, packets: number): Promise<number> => {
+  await run({ name: 'tcpdump', argv: ['sh', '-c', `tcpdump -nqt -r '${file}' > /dev/null`] });
+  return packets;
 };
 
-const middle = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+const FIELDS = ['tcp.analysis.retransmission', 'tcp.analysis.out_of_order', 'tcp.flags.reset==1', 'http.time'] as const;
 
-const file = capture();
-const times = { ours: [] as number[], theirs: [] as number[] };
-for (let round = -1; round < ROUNDS; round += 1) {
-  const one = await timed(ours, file);
-  const other = await timed(theirs, file);
-  if (JSON.stringify(one.sum) !== JSON.stringify(other.sum)) throw new Error('the two readers disagree');
-  // The first round warms both up.
-  if (round >= 0) {
-    times.ours.push(one.ms);
-    times.theirs.push(other.ms);
+/** What tshark counts: packets by field, and TCP streams. */
+const tshark = async (file: string): Promise<{ counts: number[]; streams: number }> => {
+  const stat = `io,stat,0,${FIELDS.join(',')},MAX(tcp.stream)tcp.stream`;
+  const said = await run({ name: 'tshark', argv: ['tshark', '-r', file, '-q', '-z', stat] });
+  const row = said.split('\n').find((line) => line.includes('<>'))!;
+  const cells = row
+    .split('|')
+    .slice(2)
+    .map((cell) => Number(cell.trim()));
+  return { counts: FIELDS.map((_, i) => cells[2 * i]!), streams: cells[2 * FIELDS.length]! + 1 };
+};
+
+/** The same counts of ours; where they must be the same and are not, the bench says so. */
+const compare = async (file: string): Promise<void> => {
+  const theirs = await tshark(file);
+  const { result } = await survey(file, true);
+  const sum = (key: 'retransmissions' | 'outOfOrder' | 'resets' | 'conversations'): number =>
+    result.conversations.reduce((all, one) => all + one[key], 0);
+  const answered = result.endpoints.reduce((all, one) => all + one.answered, 0);
+  const ours = [sum('retransmissions'), sum('outOfOrder'), sum('resets'), answered];
+  FIELDS.forEach((field, i) => {
+    console.log(`${field.padEnd(30)} ${String(theirs.counts[i]).padStart(9)} ${String(ours[i]).padStart(9)}`);
+  });
+  console.log(
+    `${'tcp.stream'.padEnd(30)} ${String(theirs.streams).padStart(9)} ${String(sum('conversations')).padStart(9)}`,
+  );
+};
+
+const head = (file: string, to: string, packets: number): void => {
+  let size = 24;
+  let left = packets;
+  const fd = openSync(file, 'r');
+  const bytes = Buffer.alloc(packets * 600);
+  const got = readSync(fd, bytes, 0, bytes.length, 0);
+  closeSync(fd);
+  for (; left > 0 && size + 16 <= got; left -= 1) size += 16 + bytes.readUInt32LE(size + 8);
+  writeFileSync(to, bytes.subarray(0, size));
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'firedrill-bench-'));
+try {
+  const file = join(folder, 'whole.pcap');
+  const part = join(folder, 'part.pcap');
+  console.log('made:', JSON.stringify(makeCapture(file, PACKETS)));
+  head(file, part, PART);
+
+  const readings: Reading[] = [
+    { name: 'firedrill, conversations', file, read: async (from) => (await survey(from, false)).packets },
+    { name: 'firedrill, HTTP by user', file, read: async (from) => (await survey(from, true)).packets },
+    { name: 'firedrill pcap, whole command', file, read: command },
+    { name: 'tcpdump -r', file, read: (from) => tcpdump(from, PACKETS) },
+    { name: 'pcap-parser', file: part, read: parser },
+    { name: 'tshark', file: part, read: (from) => tshark(from).then(() => PART) },
+  ];
+  const best = new Map<string, number>();
+  const missing = new Map<string, string>();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const { name, file, read } of readings.filter((one) => !missing.has(one.name))) {
+      const from = performance.now();
+      try {
+        const packets = await read(file);
+        best.set(name, Math.max(best.get(name) ?? 0, packets / (performance.now() - from) / 1000));
+      } catch (error) {
+        missing.set(name, oneLine(error));
+      }
+    }
   }
+  const mine = best.get('firedrill, conversations')!;
+  console.log(`\nbest of ${ROUNDS}; tshark and pcap-parser on the first ${PART} packets`);
+  for (const [name, rate] of best)
+    console.log(
+      `${name.padEnd(30)} ${rate.toFixed(2).padStart(7)} million packets/s  ${(mine / rate).toFixed(1).padStart(6)} x`,
+    );
+  for (const [name, why] of missing) console.log(`${name.padEnd(30)} missing: ${why}`);
+  console.log(
+    `firedrill pcap: at most ${rss.toFixed(0)} MB of memory (${rss < MOST_RSS_MB ? 'under' : 'OVER'} ${MOST_RSS_MB})`,
+  );
+  console.log(`\n${'counts'.padEnd(30)}    tshark firedrill`);
+  if (!missing.has('tshark')) await compare(part);
+} finally {
+  rmSync(folder, { recursive: true });
 }
-const [mine, other] = [middle(times.ours), middle(times.theirs)];
-const speed = (ms: number): string =>
-  `${Math.round(ms)} ms, ${(PACKETS / ms / 1000).toFixed(1)} million packets a second`;
-console.log(`${PACKETS} packets, ${(file.length / 1e6).toFixed(0)} MB, decoded; median of ${ROUNDS} rounds`);
-console.log(`firedrill    ${speed(mine)}`);
-console.log(`pcap-parser  ${speed(other)}`);
-console.log(`ratio        ${(other / mine).toFixed(1)}`);

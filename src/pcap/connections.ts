@@ -111,7 +111,7 @@ export type ConnectionTable = {
  * `retire` of it: the clock algorithm (Corbató 1968), which needs one byte a packet where a list ordered by use needs four
  * scattered writes.
  */
-export const connectionTable = (retire: (slot: number) => void, capacity = MOST_CONNECTIONS): ConnectionTable => {
+export const connectionTable = (retire: (slot: number) => void, capacity: number): ConnectionTable => {
   const state = arrays(capacity);
   const { keys } = state;
   const mask = 2 ** Math.ceil(Math.log2(capacity * 2)) - 1;

@@ -10,7 +10,7 @@ const SHORTEST_TOKEN = 16;
 /**
  * Copies the text from `from` to `to` into `into`, with `{id}` for each part between slashes that is a number, or has a digit
  * and is a long hexadecimal number or a long token, as UUIDs are: `GET /orders/4711/items` is `GET /orders/{id}/items`.
- * Returns the length; `into` must have twice as many bytes as the text has, and four more.
+ * Returns the length; `into` must have three times as many bytes as the text has.
  */
 export const maskIds = (bytes: Buffer, from: number, to: number, into: Buffer): number => {
   let length = 0;

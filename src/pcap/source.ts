@@ -1,6 +1,8 @@
 // The bytes of capture files: read ahead in large chunks, and unpacked when they are compressed.
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { oneLine, Unreachable } from '../errors.ts';
 
@@ -92,6 +94,7 @@ const unpack = async (
 
 type Unpacked = { readonly used: number; readonly damage: string | null };
 
+/** Unpacks from `start` on, to the file's end or to that of a frame, after which Node's zstd takes nothing more. */
 const unpackFrom = async (
   file: string,
   packing: 'gzip' | 'zstd',
@@ -101,20 +104,36 @@ const unpackFrom = async (
 ): Promise<Unpacked> => {
   const packed = createReadStream(file, { start, highWaterMark: PACKED_CHUNK });
   const unpacked = packing === 'gzip' ? createGunzip({ chunkSize: CHUNK }) : createZstdDecompress({ chunkSize: CHUNK });
-  packed.on('error', (error) => unpacked.destroy(new Unreachable(`${file}: can't be read: ${oneLine(error)}`)));
+  unpacked.on('data', (chunk: Buffer) => push(chunk, start + unpacked.bytesWritten));
+  const ended = finished(unpacked);
+  ended.catch(() => undefined);
   try {
-    for await (const chunk of packed.pipe(unpacked)) {
+    let fed = 0;
+    for await (const chunk of packed) {
       signal?.throwIfAborted();
-      push(chunk as Buffer, start + unpacked.bytesWritten);
+      // Of bytes that it can't unpack Node's zlib never says that they were written.
+      await Promise.race([written(unpacked, chunk as Buffer), ended]);
+      fed += (chunk as Buffer).length;
+      if (unpacked.bytesWritten < fed) return { used: unpacked.bytesWritten, damage: null };
     }
+    unpacked.end();
+    await ended;
     return { used: unpacked.bytesWritten, damage: null };
   } catch (error) {
-    if (!isDamage(error)) throw error;
-    return { used: 0, damage: `${packing}: ${oneLine(error)}, near byte ${start + unpacked.bytesWritten}` };
+    signal?.throwIfAborted();
+    const where = start + unpacked.bytesWritten;
+    if (isDamage(error)) return { used: 0, damage: `${packing}: ${oneLine(error)}, near byte ${where}` };
+    throw new Unreachable(`${file}: can't be read: ${oneLine(error)}`);
   } finally {
     packed.destroy();
+    unpacked.destroy();
   }
 };
+
+const written = (to: Writable, chunk: Buffer): Promise<void> =>
+  new Promise((resolve, reject) => {
+    to.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
 
 /** zlib's own errors have codes of their own, such as Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_…. */
 const isDamage = (error: unknown): boolean => /^Z_|^ZSTD_/.test(String((error as NodeJS.ErrnoException)?.code));

@@ -14,6 +14,8 @@ export type SurveyOptions = {
   readonly tags: Tags;
   /** Whether HTTP requests and answers are timed; conversations need only the headers of TCP. */
   readonly http: boolean;
+  /** How many conversations are followed at once; default: MOST_CONNECTIONS. */
+  readonly connections?: number;
 };
 
 /** Part of a conversation that is about a chosen request: packets by their number in the capture, both included. */
@@ -39,7 +41,7 @@ export const MOST_STRETCHES = 100_000;
  * Takes a capture's packets through `visit` and says in the end what they show. Its memory does not grow with the capture:
  * see MOST_CONNECTIONS, and the limits in digest.ts and exchanges.ts.
  */
-export const createSurvey = ({ filter, tags, http }: SurveyOptions): Survey => {
+export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions): Survey => {
   const digest = createDigest();
   const choosy = isTagged(tags);
   const stretches: Stretch[] = [];
@@ -72,11 +74,16 @@ export const createSurvey = ({ filter, tags, http }: SurveyOptions): Survey => {
     };
   };
 
-  const tracker = createTracker(accepting(filter), follow, (it, slot, now) => {
-    exchanges.drop(slot);
-    end(slot, tracker.passed.packets);
-    if (!choosy || it.chosen[slot] === 1) digest.fold(it, slot, now);
-  });
+  const tracker = createTracker(
+    accepting(filter),
+    follow,
+    (it, slot, now) => {
+      exchanges.drop(slot);
+      end(slot, tracker.passed.packets);
+      if (!choosy || it.chosen[slot] === 1) digest.fold(it, slot, now);
+    },
+    connections,
+  );
 
   return {
     visit: tracker.visit,

@@ -1,5 +1,5 @@
 // Sorts a capture's packets into conversations: the same packets give the same conversations with the same numbers.
-import { type Connections, type ConnectionTable, connectionTable } from './connections.ts';
+import { type Connections, type ConnectionTable, connectionTable, MOST_CONNECTIONS } from './connections.ts';
 import type { Accept } from './filter.ts';
 import { emptyHeaders, type Headers, readHeaders, SYN, TCP } from './headers.ts';
 import type { Visit } from './records.ts';
@@ -36,6 +36,7 @@ export const createTracker = (
   accept: Accept,
   onSide: (it: Connections) => OnSide,
   retire: (it: Connections, slot: number, at: number) => void,
+  connections = MOST_CONNECTIONS,
 ): Tracker => {
   const headers = emptyHeaders();
   const passed: Passed = {
@@ -47,7 +48,7 @@ export const createTracker = (
     last: null,
     undecoded: new Map(),
   };
-  const table = connectionTable((slot) => retire(table.state, slot, now));
+  const table = connectionTable((slot) => retire(table.state, slot, now), connections);
   const it = table.state;
   const take = onSide(it);
   let base = -1;
