@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { Unreachable } from '../src/errors.ts';
 import { instant } from '../src/instant.ts';
 import { fromIso } from '../src/time.ts';
+import { atAnotherTime, misbehaving } from './helpers/misbehaving.ts';
 import { HTML, type Listener, listener, NOBODY, type Says } from './targets/lab/listener.ts';
 
 const AT = fromIso('2026-11-21T07:00:00.250Z');
@@ -76,6 +77,12 @@ describe('an instant query', () => {
     const asked = ask(says);
     await expect(asked).rejects.toThrow(words);
     await expect(asked).rejects.toBeInstanceOf(Unreachable);
+  });
+
+  test('of a backend whose clock is an hour off is no answer: the moment asked about is another one there', async () => {
+    const late = await misbehaving((_, response) => atAnotherTime(-3_600_000, vector('1').body!)(response));
+    await expect(instant('promql', late.url, 'up', AT)).rejects.toThrow(/its clock is 3\d\d\d s behind ours/);
+    await late[Symbol.asyncDispose]();
   });
 
   test('to nobody fails, and without a backend says so', async () => {
