@@ -6,7 +6,8 @@ import { createGunzip } from 'node:zlib';
 import { oneLine, Unreachable } from '../../errors.ts';
 import type { FlowItem, Gap, LayerAdapter, Nanos, Query, Window } from '../../model.ts';
 import type { Naming } from '../../naming.ts';
-import { iso } from '../../time.ts';
+import { until } from '../../poll.ts';
+import { type Clock, fromMs, iso, systemClock } from '../../time.ts';
 import { createAccount, enter, type Trouble, tell } from './adapter-account.ts';
 import { toItem } from './item.ts';
 import { flowOf, fromWireTime, type WireResponse } from './wire.ts';
@@ -18,6 +19,7 @@ export type RecordedFlowsOptions = {
   readonly naming: Naming;
   /** How many flows of one window are kept; 200 000 unless told. */
   readonly capacity?: number;
+  readonly clock?: Clock;
 };
 
 /** What one reading of the file found, about one window. */
@@ -38,9 +40,15 @@ const CAPACITY = 200_000;
 const LONGEST_LINE = 1024 * 1024;
 /** More damage than this is told as one. */
 const KEPT = 100;
+/** A relay holds flows back for up to a second to sort them, and whoever writes them buffers. */
+const LAG_MS = 2000;
+const POLL_MS = 100;
+/** Enough for the last lines of a file. */
+const TAIL = 64 * 1024;
 
 /**
- * The flows layer on a recording. Each look reads the file from its beginning, a line at a time, and gives the flows whose
+ * The flows layer on a recording, which may still be written: a look at what has only just happened waits up to 2 s for the
+ * file to reach the window's end. Each look reads the file from its beginning, a line at a time, and gives the flows whose
  * time lies in the window, the very items that `hubble` gives for them. Gaps: what the recording does not reach (before
  * its first event, after its last), lines that are no event (each with its number), events that Hubble said were lost and
  * nodes that it said were away, flows for which there was no room, a file that can't be read or ends in the middle.
@@ -50,7 +58,8 @@ export const recordedFlows = (options: RecordedFlowsOptions): LayerAdapter<FlowI
   look: async (window, signal) => {
     const query = queryOf(options.file, window);
     const reading: Reading = { window, items: new Map(), troubles: [], first: null, last: null, dropped: 0 };
-    await read(reading, options, signal).catch((error: unknown) => {
+    const looked = reached(options, window.until, signal).then(() => read(reading, options, signal));
+    await looked.catch((error: unknown) => {
       reading.troubles.push({ why: oneLine(error), from: reading.last, until: null });
     });
     const items = [...reading.items.values()].sort((a, b) => Number(a.at - b.at));
@@ -59,6 +68,26 @@ export const recordedFlows = (options: RecordedFlowsOptions): LayerAdapter<FlowI
   },
   [Symbol.asyncDispose]: async () => undefined,
 });
+
+/** Waits until the file has come to `end`, or would have, had there been any flow. */
+const reached = async ({ file, clock = systemClock }: RecordedFlowsOptions, end: Nanos, signal: AbortSignal) => {
+  const there = async (): Promise<true | null> =>
+    clock.now() >= end + fromMs(LAG_MS) || (await newest(file)) >= end ? true : null;
+  await until('flows', there, { forMs: LAG_MS, everyMs: POLL_MS, signal, clock }).catch(() => signal.throwIfAborted());
+};
+
+/** When the last event was whose line is whole. */
+const newest = async (file: string): Promise<Nanos> => {
+  const handle = await open(file);
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAIL), 0, TAIL, Math.max(0, size - TAIL));
+    const event = parse(buffer.toString('utf8', 0, bytesRead).split('\n').at(-2) ?? '');
+    return typeof event === 'string' ? 0n : fromWireTime(flowOf(event)?.time ?? event.time);
+  } finally {
+    await handle.close();
+  }
+};
 
 const read = async (reading: Reading, { file, naming, capacity }: RecordedFlowsOptions, signal: AbortSignal) => {
   const account = createAccount();

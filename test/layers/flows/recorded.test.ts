@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -14,7 +14,7 @@ import { CONNECTED, flowAt, relay } from './relay.ts';
 const NAMES = naming(['orders', 'risk'], () => new Map());
 const S = 1_000_000_000n;
 const T = fromIso('2026-11-21T07:00:00Z');
-const at = (second: number): bigint => T + BigInt(second) * S;
+const at = (second: number): bigint => T + BigInt(Math.round(second * 1e9));
 const WINDOW: Window = { from: at(0), until: at(10) };
 
 let folder: string;
@@ -37,7 +37,7 @@ const record = (seconds: number, more: object = {}): string =>
       uuid: `u${seconds}`,
       verdict: 'FORWARDED',
       IP: { source: '10.0.0.1', destination: '10.0.0.2', ipVersion: 'IPv4' },
-      l4: { TCP: { source_port: 40_000 + seconds, destination_port: 80, flags: { SYN: true } } },
+      l4: { TCP: { source_port: 40_000 + Math.round(seconds), destination_port: 80, flags: { SYN: true } } },
       node_name: 'n1',
       is_reply: false,
       ...more,
@@ -161,6 +161,27 @@ describe('a recording', () => {
     const { items, gaps } = await look(await file(ALL.join('\n')), WINDOW, 2);
     expect(items).toHaveLength(2);
     expect(gaps.map(({ why }) => why)).toEqual(['1 flows were dropped here: too many']);
+  });
+});
+
+describe('a recording that is still written', () => {
+  const now = (): string => record(Number(systemClock.now() - T) / 1e9);
+
+  test('is waited for, so that nothing is missing up to the end of the window', async () => {
+    const path = await file(`${ALL[0]}\n`);
+    const window = { from: systemClock.now() - S, until: systemClock.now() };
+    const looking = look(path, window);
+    await appendFile(path, `${record(Number(window.from + S / 2n - T) / 1e9)}\n`);
+    await appendFile(path, `${now()}\n{"flow":{"ti`);
+    const { items, gaps } = await looking;
+    expect(items).toHaveLength(1);
+    expect(gaps).toEqual([]);
+  });
+
+  test('but not for ever: what it has not reached is a gap', async () => {
+    const window = { from: systemClock.now() - S, until: systemClock.now() };
+    const { gaps } = await look(await file(`${ALL[0]}\n`), window);
+    expect(gaps).toMatchObject([{ why: `the recording ends at ${iso(at(0))}`, window }]);
   });
 });
 
