@@ -96,7 +96,22 @@ const WORDS: readonly Allowed[] = [
   },
 ];
 
+/** The lines of an answer without the details of errors, in no order. */
+const withoutDetails = (said: string): string =>
+  said
+    .replace(/\["__error_details__","(?:[^"\\]|\\.)*"\],/g, '')
+    .split('\n')
+    .sort()
+    .join('\n');
+
 const ANSWERS: readonly Allowed[] = [
+  {
+    name: 'details of an earlier error',
+    why: 'Loki tries a label filter already while it parses; the details of its error stay when a later parser fails',
+    queries: ['{app="pay"} | logfmt | json p="x" | took <= 12'],
+    covers: ({ asked, lab, real }) =>
+      asked.path === 'query_range' && /JSONParserErr/.test(lab) && withoutDetails(lab) === withoutDetails(real),
+  },
   {
     name: 'the time of a number',
     why: 'Loki stamps an instant query of numbers alone with a time that is none (5936084850173); the store with the time asked for',

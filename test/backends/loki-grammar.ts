@@ -123,7 +123,7 @@ const parser = fc.oneof(
   join(fc.constant(' | json '), many(join(of('p1', 'p2', 'app', 'level'), fc.constant('='), quoted(place)), ', ', 2)),
   join(
     fc.constant(' | logfmt '),
-    many(fc.oneof(of('level', 'took', 'app', 'missing'), of('l2="level"', 'p1="user"', 'app="account"')), ', ', 2),
+    many(fc.oneof(of('level', 'took', 'app', 'missing'), of('l2="status"', 'p1="user"', 'app="account"')), ', ', 2),
   ),
 );
 

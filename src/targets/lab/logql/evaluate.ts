@@ -36,6 +36,13 @@ export const labelKey = (labels: Labels): string => JSON.stringify([...labels].s
 const grouped = (labels: Labels, { by, names }: Grouping): Labels =>
   new Map([...labels].filter(([name]) => names.includes(name) === by));
 
+/** Without the empty labels, which `without` takes along. */
+const filled = (labels: Labels): Labels =>
+  [...labels.values()].includes('') ? new Map([...labels].filter(([, value]) => value !== '')) : labels;
+
+const vectorLabels = (labels: Labels, grouping: Grouping): Labels =>
+  grouping.by ? grouped(labels, grouping) : filled(grouped(labels, grouping));
+
 // ---- Range aggregations --------------------------------------------------------------------------------------------
 
 type Samples = { readonly labels: Labels; readonly at: Nanos[]; readonly values: number[] };
@@ -72,8 +79,10 @@ const collect = (metric: RangeMetric, entries: Iterable<Entry>): Samples[] => {
 };
 
 /** An error must not get lost in a group: its row keeps all of its labels. */
-const seriesLabels = ({ grouping }: RangeMetric, row: Row): Labels =>
-  grouping && !row.error ? grouped(row.labels, grouping) : shown(row);
+const seriesLabels = ({ grouping, merged }: RangeMetric, row: Row): Labels => {
+  const labels = grouping && !row.error ? grouped(row.labels, grouping) : shown(row);
+  return merged ? filled(labels) : labels;
+};
 
 const refuseErrors = (all: readonly Series[]): void => {
   const bad = all.find(
@@ -150,7 +159,7 @@ const tooManySeries = (): BadQuery =>
 
 const aggregate = (metric: VectorMetric, of: Value): Series[] => {
   if (typeof of === 'number') throw new BadQuery('parse error : expected a vector, got a number');
-  const groups = Map.groupBy(of, ({ labels }) => labelKey(grouped(labels, metric.grouping)));
+  const groups = Map.groupBy(of, ({ labels }) => labelKey(vectorLabels(labels, metric.grouping)));
   return [...groups.values()].flatMap((group) =>
     metric.op.endsWith('k') ? strongest(metric, group) : [fold(metric, group)],
   );
@@ -165,7 +174,7 @@ const FOLD: Readonly<Record<string, (values: number[]) => number>> = {
 };
 
 const fold = (metric: VectorMetric, group: readonly Series[]): Series => ({
-  labels: grouped(group[0]!.labels, metric.grouping),
+  labels: vectorLabels(group[0]!.labels, metric.grouping),
   values: group[0]!.values.map((_, step) => {
     const present = group.map(({ values }) => values[step]).filter((value) => value !== undefined);
     return present.length === 0 ? undefined : FOLD[metric.op]!(present);

@@ -5,7 +5,7 @@ import { ALL, type Grouping, type Hints, hintsFor, namesIn } from './hints.ts';
 import { EVERYTHING, type Matcher, selector } from './match.ts';
 import { failed, type Row, type Stage, without } from './row.ts';
 import { chain, pipeline } from './stages.ts';
-import { child, type Node, tree } from './tree.ts';
+import { child, flat, type Node, tree } from './tree.ts';
 import { duration, float, type Reading, seconds, size } from './units.ts';
 
 export type LogQuery = { readonly is: 'log'; readonly matchers: readonly Matcher[]; readonly stage: Stage };
@@ -20,7 +20,8 @@ export type Metric =
       readonly op: string;
       readonly log: LogQuery;
       readonly sample: Sampler;
-      readonly unwrapped: boolean;
+      /** Loki puts its series together with a `without`. */
+      readonly merged: boolean;
       readonly seconds: number;
       readonly offset: number;
       readonly grouping: Grouping | null;
@@ -102,7 +103,7 @@ const rangeAggregation = (node: Node, query: string, outer: Grouping | null = nu
     op,
     log: log(range, query, hints(range, unwrap, grouping ?? (SUMMABLE.includes(op) ? outer : null))),
     sample: unwrap ? unwrapSampler(unwrap, query) : op.startsWith('bytes') ? byteSampler : countSampler,
-    unwrapped: unwrap !== undefined,
+    merged: !outer && MERGED.includes(op) && (grouping?.by === false || reducesLabels(child(range, 'PipelineExpr'))),
     seconds: seconds(child(child(range, 'Range')!, 'Duration')!.text)!,
     offset: seconds(child(range, 'OffsetExpr')?.children.at(-1)?.text ?? '0s') ?? 0,
     grouping,
@@ -119,6 +120,16 @@ const hints = (range: Node, unwrap: Node | undefined, grouping: Grouping | null)
     [...namesIn(child(range, 'PipelineExpr')), ...namesIn(unwrap)],
     unwrap ? unwrappedName(unwrap) : null,
   );
+
+/** What Loki computes in shards (pkg/logql/shardmapper.go); where a stage takes labels away it has to add them up again. */
+const MERGED = [...SUMMABLE, 'min_over_time', 'max_over_time'];
+const reducesLabels = (node: Node | undefined): boolean =>
+  node !== undefined &&
+  (['DropLabelsExpr', 'KeepLabelsExpr'].includes(node.name) || isRenaming(node) || node.children.some(reducesLabels));
+
+const isRenaming = (node: Node): boolean =>
+  node.name === 'LabelFormatExpr' &&
+  flat(child(node, 'LabelsFormat'), 'LabelsFormat').some((one) => one.children.at(-1)!.name !== 'String');
 
 const unwrappedName = (node: Node): string => {
   const inner = child(node, 'UnwrapExpr');
