@@ -173,7 +173,9 @@ export const ALLOWED: readonly Allowed[] = [
     name: 'API v3 attributes',
     only: OLD,
     reason: '2.13 passes over query.attributes; 2.20, and the store, filter by them.',
-    without: whole((pair) => params(pair).has('query.attributes') && [...found(pair.lab)].every((one) => found(pair.real).has(one))),
+    without: whole(
+      (pair) => params(pair).has('query.attributes') && [...found(pair.lab)].every((one) => found(pair.real).has(one)),
+    ),
   },
   {
     name: 'fields as tags',

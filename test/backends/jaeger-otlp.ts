@@ -1,4 +1,5 @@
 // OTLP/HTTP as a client sends it: JSON as it is, protobuf by the published message definitions.
+import { gzipSync } from 'node:zlib';
 import protobuf from 'protobufjs';
 import type { Export } from './jaeger-spans.ts';
 
@@ -49,10 +50,68 @@ const forProtobuf = (value: unknown): unknown => {
   );
 };
 
-export type Body = { readonly type: string; readonly body: Buffer };
+const [JSON_TYPE, PROTOBUF] = ['application/json', 'application/x-protobuf'];
 
-export const asJson = (it: Export): Body => ({ type: 'application/json', body: Buffer.from(JSON.stringify(it)) });
-export const asProtobuf = (it: Export): Body => ({
-  type: 'application/x-protobuf',
-  body: Buffer.from(REQUEST.encode(REQUEST.fromObject(forProtobuf(it) as object)).finish()),
+/** One request to /v1/traces. */
+export type Sent = {
+  readonly method?: 'POST' | 'GET' | 'PUT';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string;
+};
+
+const json = (body: Buffer | string): Sent => ({ headers: { 'content-type': JSON_TYPE }, body });
+const protobufOf = (body: Buffer): Sent => ({ headers: { 'content-type': PROTOBUF }, body });
+
+export const asJson = (it: Export): Sent => json(JSON.stringify(it));
+export const asProtobuf = (it: Export): Sent =>
+  protobufOf(Buffer.from(REQUEST.encode(REQUEST.fromObject(forProtobuf(it) as object)).finish()));
+
+const TRACE = { traceId: 'fe'.repeat(16), spanId: '2'.repeat(16), name: 'odd' };
+const odd = (span: object): Sent =>
+  json(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...TRACE, ...span }] }] }] }));
+const oddValue = (value: unknown): Sent => odd({ attributes: [{ key: 'odd', value }] });
+const encoded = (encoding: string, body: Buffer | string): Sent => ({
+  headers: { 'content-type': JSON_TYPE, 'content-encoding': encoding },
+  body,
 });
+
+/** Requests of which some are to be taken and some refused, by what is odd in them. */
+export const ODD: Readonly<Record<string, Sent>> = {
+  'no request body': json(''),
+  'an empty object': json('{}'),
+  null: json('null'),
+  'a list': json('[]'),
+  'no JSON': json('zzz'),
+  'an unknown field': json('{"x":1}'),
+  'a text for a list': json('{"resourceSpans":"x"}'),
+  'a parameter in the media type': { headers: { 'content-type': `${JSON_TYPE}; charset=utf-8` }, body: '{}' },
+  'a media type in capitals': { headers: { 'content-type': 'Application/JSON' }, body: '{}' },
+  'another media type': { headers: { 'content-type': 'text/plain' }, body: 'x' },
+  'no media type': { headers: {}, body: 'x' },
+  GET: { method: 'GET', headers: {} },
+  PUT: { ...json('{}'), method: 'PUT' },
+  gzip: encoded('gzip', gzipSync('{}')),
+  'gzip that is none': encoded('gzip', 'zz'),
+  'another encoding': encoded('br', '{}'),
+  'empty protobuf': protobufOf(Buffer.alloc(0)),
+  'protobuf with an unknown field': protobufOf(Buffer.from([0x78, 1])),
+  'protobuf that ends too early': protobufOf(Buffer.from([0x0a, 9, 1])),
+  'protobuf of another wire type': protobufOf(Buffer.from([0x08, 1])),
+  'protobuf with a trace id of one byte': protobufOf(Buffer.from([0x0a, 7, 0x12, 5, 0x12, 3, 0x0a, 1, 1])),
+  'a short trace id': odd({ traceId: '11' }),
+  'a trace id that is not hex': odd({ traceId: 'z'.repeat(32) }),
+  'a short span id': odd({ spanId: '11' }),
+  'a short id in a link': odd({ links: [{ traceId: '11', spanId: '22' }] }),
+  'a kind by its name': odd({ kind: 'SPAN_KIND_SERVER' }),
+  'a status by its name': odd({ status: { code: 'STATUS_CODE_ERROR' } }),
+  'a kind that there is not': odd({ kind: 9 }),
+  'a time as a number': odd({ startTimeUnixNano: 5 }),
+  'a time that is none': odd({ startTimeUnixNano: 'x' }),
+  'null for a name': odd({ name: null }),
+  'a number for a name': odd({ name: 7 }),
+  'null for a list': odd({ attributes: null }),
+  'null for a value': oddValue(null),
+  'a fraction for a whole number': oddValue({ intValue: 1.5 }),
+  'a text for a fraction': oddValue({ doubleValue: '1.5' }),
+  'a word for a fraction': oddValue({ doubleValue: 'x' }),
+};

@@ -15,11 +15,28 @@ export type KeyValue = { readonly key: string; readonly value: AnyValue };
 
 // 64-bit integers are strings in OTLP's JSON; protobuf's own JSON mapping takes numbers too.
 const integer = z.union([z.string().regex(/^-?\d+$/), z.int().transform(String)]);
-const id = z
-  .string()
-  .regex(/^([0-9a-f]{2})*$/i, 'must be hex')
-  .transform((hex) => hex.toLowerCase());
-const double = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);
+// Ids of another length are an error, and not just ids that lead nowhere.
+const id = (digits: 16 | 32) =>
+  z
+    .string()
+    .regex(new RegExp(`^([0-9a-f]{${digits}})?$`, 'i'), `must be ${digits} hex digits`)
+    .transform((hex) => hex.toLowerCase());
+const double = z.union([
+  z.number(),
+  z.enum(['NaN', 'Infinity', '-Infinity']),
+  z
+    .string()
+    .regex(/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i)
+    .transform(Number),
+]);
+// OTLP has enums as numbers; the Collector takes their names too.
+const enumerated = (prefix: string, names: readonly string[]) =>
+  z.union([
+    z.int(),
+    z.enum(names.map((one) => `${prefix}_${one}`)).transform((one) => names.indexOf(one.slice(prefix.length + 1))),
+  ]);
+const KIND = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'];
+const CODE = ['UNSET', 'OK', 'ERROR'];
 
 const anyValue: z.ZodType<AnyValue> = z.lazy(() =>
   z.object({
@@ -45,21 +62,21 @@ const event = z.object({
   droppedAttributesCount: dropped,
 });
 const link = z.object({
-  traceId: id.default(''),
-  spanId: id.default(''),
+  traceId: id(32).default(''),
+  spanId: id(16).default(''),
   traceState: z.string().optional(),
   attributes,
   droppedAttributesCount: dropped,
   flags: z.int().optional(),
 });
 const span = z.object({
-  traceId: id.default(''),
-  spanId: id.default(''),
-  parentSpanId: id.optional(),
+  traceId: id(32).default(''),
+  spanId: id(16).default(''),
+  parentSpanId: id(16).optional(),
   traceState: z.string().optional(),
   flags: z.int().optional(),
   name: z.string().default(''),
-  kind: z.int().default(0),
+  kind: enumerated('SPAN_KIND', KIND).default(0),
   startTimeUnixNano: integer.default('0'),
   endTimeUnixNano: integer.default('0'),
   attributes,
@@ -68,7 +85,7 @@ const span = z.object({
   droppedEventsCount: dropped,
   links: z.array(link).optional(),
   droppedLinksCount: dropped,
-  status: z.object({ code: z.int().optional(), message: z.string().optional() }).optional(),
+  status: z.object({ code: enumerated('STATUS_CODE', CODE).optional(), message: z.string().optional() }).optional(),
 });
 const resource = z.object({ attributes, droppedAttributesCount: dropped });
 const scope = z.object({
@@ -108,23 +125,20 @@ export type StoredSpan = {
 /** Checks an ExportTraceServiceRequest in OTLP's JSON shape; unknown fields are ignored. Throws ZodError. */
 export const exportRequest = (value: unknown): ExportRequest => request.parse(value);
 
-const KINDS = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
 /** Jaeger's word for a span's kind, which is none for the unspecified one. */
-export const kindName = (kind: number): string => KINDS[kind] ?? '';
+export const kindName = (kind: number): string => (kind > 0 ? (KIND[kind]?.toLowerCase() ?? '') : '');
 
 /** Whether a link leads to a trace; Jaeger leaves out those that don't. */
 export const linked = (one: Link): boolean => /[^0]/.test(one.traceId);
 
-const sizes = { traceId: 32, spanId: 16 } as const;
-const valid = (it: Span): boolean =>
-  (Object.keys(sizes) as (keyof typeof sizes)[]).every((key) => it[key].length === sizes[key] && /[^0]/.test(it[key]));
+const valid = ({ traceId, spanId }: Span): boolean => /[^0]/.test(traceId) && /[^0]/.test(spanId);
 
-/** The request's spans, and how many had an id that OTLP calls invalid (wrong length, or all zeroes). */
+/** The request's spans, and how many had an id that OTLP calls invalid (none, or all zeroes). */
 export const storedSpans = (it: ExportRequest): { readonly spans: StoredSpan[]; readonly rejected: number } => {
   const spans: StoredSpan[] = [];
   let rejected = 0;
   for (const { resource: sent, scopeSpans } of it.resourceSpans) {
-    const { service, resource } = named(sent);
+    const { service, resource } = withService(sent);
     for (const { scope, spans: inScope } of scopeSpans) {
       for (const one of inScope) {
         if (valid(one)) spans.push(stored(service, resource, scope, one));
@@ -138,7 +152,7 @@ export const storedSpans = (it: ExportRequest): { readonly spans: StoredSpan[]; 
 const SERVICE = 'service.name';
 
 // What Jaeger calls a service that does not say, or not as text, what it is called; it writes that into the resource too.
-const named = (resource: Resource): { readonly service: string; readonly resource: Resource } => {
+const withService = (resource: Resource): { readonly service: string; readonly resource: Resource } => {
   const value = resource.attributes?.find((one) => one.key === SERVICE)?.value;
   if (value?.stringValue) return { service: value.stringValue, resource };
   const placeholder =

@@ -23,7 +23,7 @@ export const receive = async (memory: SpanMemory, request: IncomingMessage): Pro
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (request.method !== 'POST') return plain(405, 'method not allowed, supported: [POST]');
   if (!TYPES.includes(type)) return plain(415, `unsupported media type, supported: [${TYPES.join(', ')}]`);
-  if (!['gzip', 'identity'].includes(encoding)) return plain(415, 'unsupported encoding, supported: [gzip, identity]');
+  if (!['gzip', 'identity'].includes(encoding)) return refusal(type, `unsupported Content-Encoding: ${encoding}`);
   const packed = await whole(request);
   if (packed === null) return plain(413, `request body is larger than ${MAX_BYTES} bytes`);
   try {
@@ -56,7 +56,7 @@ const whole = async (request: IncomingMessage): Promise<Buffer | null> => {
 
 const take = (memory: SpanMemory, type: string, body: Buffer): Receipt => {
   const request: ExportRequest =
-    type === 'application/json' ? exportRequest(JSON.parse(body.toString('utf8'))) : decodeExportRequest(body);
+    type === 'application/json' ? exportRequest(fromJson(body)) : decodeExportRequest(body);
   const { spans, rejected } = storedSpans(request);
   memory.add(spans, rejected);
   const message = 'spans without a valid trace id and span id';
@@ -64,6 +64,10 @@ const take = (memory: SpanMemory, type: string, body: Buffer): Receipt => {
   const partialSuccess = rejected > 0 ? { rejectedSpans: String(rejected), errorMessage: message } : {};
   return { status: 200, type, body: JSON.stringify({ partialSuccess }) };
 };
+
+// Protobuf's JSON mapping takes null for what is not there.
+const fromJson = (body: Buffer): unknown =>
+  JSON.parse(body.toString('utf8'), (_key, value) => (value === null ? undefined : value)) ?? {};
 
 // A google.rpc.Status in the sender's own encoding.
 const refusal = (type: string, message: string): Receipt => ({

@@ -133,6 +133,34 @@ const fromSdk = (): Uint8Array => {
   return ProtobufTraceSerializer.serializeRequest(exporter.getFinishedSpans())!;
 };
 
+/** One span of service `s` on 2026-11-21, with more or other fields. */
+const oneSpan = (span: object, more: object = {}, attributes: readonly object[] = [SERVICE]) => ({
+  resourceSpans: [{ resource: { attributes }, scopeSpans: [{ ...more, spans: [{ ...SPAN, ...span }] }] }],
+});
+const text = (key: string, stringValue: string) => ({ key, value: { stringValue } });
+const SERVICE = text('service.name', 's');
+const SPAN = {
+  traceId: 'ab'.repeat(16),
+  spanId: '1'.repeat(16),
+  name: 'op',
+  kind: 2,
+  startTimeUnixNano: '1795240800000000001',
+  endTimeUnixNano: '1795240801000000001',
+};
+const ID = `/api/traces/${SPAN.traceId}`;
+const SEARCH = '/api/traces?service=s&start=1795240000000000&end=1795250000000000';
+const DAY = 'query.startTimeMin=2026-11-21T04:00:00Z&query.startTimeMax=2026-11-21T08:00:00Z';
+
+/** A store that was sent these. */
+const holding = async (...exports: readonly object[]): Promise<TraceStore> => {
+  const mine = await start();
+  for (const one of exports) {
+    const { status } = await send(mine, JSON.stringify(one), { 'content-type': JSON_TYPE });
+    expect(status).toBe(200);
+  }
+  return mine;
+};
+
 describe('OTLP/HTTP', () => {
   test("an SDK's protobuf is read to the last nanosecond, plain and gzipped", async () => {
     for (const packed of [false, true]) {
@@ -193,7 +221,9 @@ describe('OTLP/HTTP', () => {
     ['protobuf that ends too early', fromSdk().slice(0, 40), { 'content-type': PROTOBUF }, 400],
     ['gzip that is none', 'zzz', { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' }, 400],
     ['another media type', 'x', { 'content-type': 'text/plain' }, 415],
-    ['another encoding', 'x', { 'content-type': JSON_TYPE, 'content-encoding': 'br' }, 415],
+    ['another encoding', 'x', { 'content-type': JSON_TYPE, 'content-encoding': 'br' }, 400],
+    ['a trace id of another length', JSON.stringify(oneSpan({ traceId: '11' })), { 'content-type': JSON_TYPE }, 400],
+    ['a span id of another length', JSON.stringify(oneSpan({ spanId: '11' })), { 'content-type': JSON_TYPE }, 400],
     [
       'too much',
       gzipSync(Buffer.alloc(65 * 1024 * 1024)),
@@ -256,34 +286,6 @@ describe('what is held is bounded', () => {
   });
 });
 
-/** One span of service `s` on 2026-11-21, with more or other fields. */
-const oneSpan = (span: object, more: object = {}, attributes: readonly object[] = [SERVICE]) => ({
-  resourceSpans: [{ resource: { attributes }, scopeSpans: [{ ...more, spans: [{ ...SPAN, ...span }] }] }],
-});
-const text = (key: string, stringValue: string) => ({ key, value: { stringValue } });
-const SERVICE = text('service.name', 's');
-const SPAN = {
-  traceId: 'ab'.repeat(16),
-  spanId: '1'.repeat(16),
-  name: 'op',
-  kind: 2,
-  startTimeUnixNano: '1795240800000000001',
-  endTimeUnixNano: '1795240801000000001',
-};
-const ID = `/api/traces/${SPAN.traceId}`;
-const SEARCH = '/api/traces?service=s&start=1795240000000000&end=1795250000000000';
-const DAY = 'query.startTimeMin=2026-11-21T04:00:00Z&query.startTimeMax=2026-11-21T08:00:00Z';
-
-/** A store that was sent these. */
-const holding = async (...exports: readonly object[]): Promise<TraceStore> => {
-  const mine = await start();
-  for (const one of exports) {
-    const { status } = await send(mine, JSON.stringify(one), { 'content-type': JSON_TYPE });
-    expect(status).toBe(200);
-  }
-  return mine;
-};
-
 // What test/backends/jaeger.test.ts found to be other in a real Jaeger.
 describe('as a real Jaeger does', () => {
   test('a service without a name, or with none that is text, is given one', async () => {
@@ -318,6 +320,24 @@ describe('as a real Jaeger does', () => {
     // resource_spans { resource { attributes { value { string_value: "v" } } } }
     const bytes = Buffer.from([0x0a, 9, 0x0a, 7, 0x0a, 5, 0x12, 3, 0x0a, 1, 0x76]);
     expect((await send(store, bytes, { 'content-type': PROTOBUF })).status).toBe(200);
+  });
+
+  test('null is what is not there, enums may be named, and numbers may be text', async () => {
+    const attributes = [
+      { key: 'a', value: null },
+      { key: 'b', value: { doubleValue: '1.5' } },
+    ];
+    const status = { code: 'STATUS_CODE_ERROR', message: null };
+    await using mine = await holding(oneSpan({ kind: 'SPAN_KIND_CLIENT', status, attributes, links: null }));
+    expect(v3Spans((await get(mine, `/api/v3/traces/${SPAN.traceId}`)).body)[0]!.span).toMatchObject({
+      kind: 3,
+      status: { code: 2 },
+      attributes: [
+        { key: 'a', value: {} },
+        { key: 'b', value: { doubleValue: 1.5 } },
+      ],
+    });
+    expect((await send(mine, 'null', { 'content-type': JSON_TYPE })).status).toBe(200);
   });
 
   test('what was dropped, and the state of links, is kept', async () => {
