@@ -11,7 +11,7 @@ type Rule = { readonly who: RegExp; readonly mayNot: RegExp; readonly because: s
 const RULES: readonly Rule[] = [
   { who: /^model\.ts$/, mayNot: /./, because: 'the nouns import nothing' },
   {
-    who: /^layers\/[^/]+\/(?!adapter|api|matrix|client|wire|item|file|capture)/,
+    who: /^layers\/[^/]+\/(?!adapter|api|matrix|client|wire|item|file|capture|recorded)/,
     mayNot:
       /^(faults|targets|commands|reporters|traffic)\/|^(scenario|plan|run|history|evidence|verdict|report|drill|expect)\.ts$/,
     because: 'an analyzer is blind: it knows no fault, no plan and no history',
@@ -83,7 +83,7 @@ const ONLY: readonly { readonly where: RegExp; readonly word: RegExp; readonly b
     because: 'src/time.ts is the one clock',
   },
   {
-    where: /^(?!layers\/)|\/(adapter|api|matrix|client|capture|tcp)\.ts$/,
+    where: /^(?!layers\/)|\/(adapter|api|matrix|client|capture|tcp|recorded)\.ts$/,
     word: /\bsystemClock\b/,
     because: 'an analyzer knows no clock',
   },
