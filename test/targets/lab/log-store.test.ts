@@ -175,6 +175,87 @@ describe('the log store', () => {
     ]);
   });
 
+  test('labels that a line alone has come with it, and only with it', async () => {
+    await using store = await fresh();
+    const values = [
+      [String(FROM), 'one', { 'trace.id': 'abc', app: 'shadow' }],
+      [String(FROM + 1n), 'two'],
+      [String(FROM), 'one', { 'trace.id': 'def' }],
+    ];
+    expect((await push(store, JSON.stringify({ streams: [{ stream: { app: 'x' }, values }] }))).status).toBe(204);
+    const { body } = await get(store, '/loki/api/v1/query_range', { query: '{app="x"}', ...MINUTE });
+    expect(JSON.parse(body).data.result).toEqual([
+      { stream: { app: 'x', app_extracted: 'shadow', trace_id: 'abc' }, values: [[String(FROM), 'one']] },
+      { stream: { app: 'x', trace_id: 'def' }, values: [[String(FROM), 'one']] },
+      { stream: { app: 'x' }, values: [[String(FROM + 1n), 'two']] },
+    ]);
+    const names = await get(store, '/loki/api/v1/labels', MINUTE);
+    expect(JSON.parse(names.body).data).toEqual(['app']);
+  });
+
+  test('an empty label of a stream is none', async () => {
+    await using store = await fresh();
+    store.push({ app: 'x', none: '' }, FROM, 'line');
+    const { body } = await get(store, '/loki/api/v1/series', { 'match[]': '{}', ...MINUTE });
+    expect(JSON.parse(body).data).toEqual([{ app: 'x' }]);
+  });
+
+  test('lines that a format has made equal are told once a stream and instant', async () => {
+    await using store = await fresh();
+    for (const env of ['dev', 'prod']) for (const line of ['a', 'b']) store.push({ app: 'x', env }, FROM, line);
+    const query = '{app="x"} | line_format "same" | drop env';
+    const { body } = await get(store, '/loki/api/v1/query_range', { query, ...MINUTE });
+    expect(JSON.parse(body).data.result[0].values).toEqual([1, 2].map(() => [String(FROM), 'same']));
+  });
+
+  test('an interval leaves out lines that are too close', async () => {
+    await using store = await fresh();
+    for (let n = 0n; n < 30n; n++) store.push({ app: 'x' }, FROM + n * SECOND, `line ${n}`);
+    const params = { query: '{app="x"}', interval: '10s', direction: 'forward', ...MINUTE };
+    const { body } = await get(store, '/loki/api/v1/query_range', params);
+    expect(JSON.parse(body).data.result[0].values.map(([, line]: string[]) => line)).toEqual([
+      'line 0',
+      'line 10',
+      'line 20',
+    ]);
+  });
+
+  test.each([
+    ['2 ^ 100', '1267650600228229400000000000000'],
+    ['1 / 10000000000', '0.0000000001'],
+    ['5 / 0', 'NaN'],
+    ['2 ^ 3 ^ 2', '512'],
+  ])('%s is %s, without an exponent', async (query, value) => {
+    await using store = await fresh();
+    const { body } = await get(store, '/loki/api/v1/query', { query });
+    expect(JSON.parse(body).data.result[1]).toBe(value);
+  });
+
+  test.each([
+    ['an empty parameter', 'limit', ''],
+    ['a step with a sign', 'step', '+5'],
+    ['a query in parentheses', 'query', '({app="x"})'],
+  ])('%s is taken', async (_, name, value) => {
+    await using store = await fresh();
+    const { status } = await get(store, '/loki/api/v1/query_range', { query: '{app="x"}', ...MINUTE, [name]: value });
+    expect(status).toBe(200);
+  });
+
+  test.each([
+    ['query', { query: 'rate({a="b"}[1m])', time: 'soon' }, /^strconv.ParseInt: parsing "soon"/],
+    ['query', { query: 'rate({a="b"}[1m])', limit: '0' }, /^limit must be a positive value$/],
+    ['query_range', { query: '{a="b"}', since: '10' }, /^could not parse 'since' parameter: not a valid duration/],
+    ['query_range', { query: '{a="b"}', since: '5x' }, /^could not parse 'since' parameter: unknown unit "x"/],
+    ['query_range', { query: '{}' }, /^parse error : queries require at least one/],
+    ['query_range', { query: 'topk(0, rate({a="b"}[1m]))' }, /must be greater than 0/],
+    ['series', { 'match[]': '{a="b"} |= "x"' }, /^only label matchers are supported$/],
+    ['labels', { start: '20', end: '10' }, /no longer available/],
+  ])('%s refuses %j as Loki does', async (path, params, why) => {
+    await using store = await fresh();
+    const { status, body } = await get(store, `/loki/api/v1/${path}`, params as unknown as Record<string, string>);
+    expect({ status, body }).toEqual({ status: 400, body: expect.stringMatching(why) });
+  });
+
   test('a port that is taken is one clear line', async () => {
     await using store = await fresh();
     const port = Number(new URL(store.url).port);
