@@ -51,13 +51,20 @@ type Connection = {
 };
 
 /** What the capture has, as its maker knows it. */
-export type Made = { packets: number; connections: number; requests: number; resets: number };
+export type Made = {
+  packets: number;
+  connections: number;
+  requests: number;
+  resets: number;
+  /** Answers whose second segment would come after the capture's end. */
+  halfAnswers: number;
+};
 
 /** Writes a classic pcap file (Ethernet, microseconds) of that many packets. */
 export const makeCapture = (file: string, packets: number, seed = 1): Made => {
   const rng = random(seed);
   const out = output(file);
-  const made = { packets: 0, connections: 0, requests: 0, resets: 0 };
+  const made = { packets: 0, connections: 0, requests: 0, resets: 0, halfAnswers: 0 };
   let ports = 0;
   let ids = 0;
   let micros = 0;
@@ -183,6 +190,7 @@ export const makeCapture = (file: string, packets: number, seed = 1): Made => {
     if (!advance(all[at]!)) all[at] = fresh();
   }
   out.end();
+  made.halfAnswers = all.filter(({ step }) => step === 'more').length;
   return made;
 };
 

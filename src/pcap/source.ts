@@ -25,7 +25,7 @@ export type SourceEnd = { readonly packing: Packing; readonly damage: string | n
  */
 export const readSource = async (file: string, push: Push, signal?: AbortSignal): Promise<SourceEnd> => {
   const handle = await open(file).catch((error: unknown) => {
-    throw new Unreachable(`${file}: can't be read: ${oneLine(error)}`);
+    throw new Unreachable(`capture file can't be read: ${oneLine(error)}`);
   });
   try {
     const packing = await packingOf(handle, file);

@@ -2,9 +2,8 @@
 import { open } from 'node:fs/promises';
 import { oneLine, Unreachable } from '../../errors.ts';
 import type { Naming } from '../../naming.ts';
+import { feedFrom, readSource } from '../../pcap/source.ts';
 import { type CaptureReading, type CaptureState, createCapture } from './capture.ts';
-
-const CHUNK = 1024 * 1024;
 
 /** Feeds a file's bytes from `offset` to its present end; returns that end. Unreachable when it can't be read. */
 export const feed = async (
@@ -17,14 +16,8 @@ export const feed = async (
     throw new Unreachable(`capture file can't be read: ${oneLine(error)}`);
   });
   try {
-    const chunk = Buffer.allocUnsafe(CHUNK);
-    for (let at = offset; ; ) {
-      signal?.throwIfAborted();
-      const { bytesRead } = await handle.read(chunk, 0, CHUNK, at);
-      if (bytesRead === 0) return at;
-      push(chunk.subarray(0, bytesRead));
-      at += bytesRead;
-    }
+    signal?.throwIfAborted();
+    return await feedFrom(handle, file, offset, push, signal);
   } catch (error) {
     throw new Unreachable(`capture file ${file}: ${oneLine(error)}`);
   } finally {
@@ -33,12 +26,14 @@ export const feed = async (
 };
 
 /**
- * Reads a finished capture from its first to its last packet. `state.end` says whether it is whole, cut or damaged, and at
- * which byte; what came before that is in the items. Throws Unreachable when there is no such file.
+ * Reads a finished capture, also one with gzip or zstd, from its first to its last packet. `state.end` says whether it is
+ * whole, cut or damaged, and at which byte; what came before that is in the items. Throws Unreachable when there is no
+ * such file, and when its packing is damaged.
  */
 export const readCapture = async (file: string, naming: Naming): Promise<CaptureState> => {
   const capture: CaptureReading = createCapture(naming);
-  await feed(file, 0, capture.push);
+  const { damage } = await readSource(file, capture.push);
+  if (damage !== null) throw new Unreachable(`${file}: ${damage}`);
   const { last } = capture.state();
   if (last !== null) capture.settle(last);
   return capture.state();
