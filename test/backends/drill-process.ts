@@ -1,6 +1,6 @@
 // A drill in a process of its own, as the command line runs one, but the lab's flow observer is reached through a relay that can be cut.
-// Arguments: the run's folder, and JSON { "given": options of the command line, "cut": whether to cut at the injection's witness }.
-// Says `witnessed` on standard error when the fault is.
+// Arguments: the run's folder, and JSON { "given": options of the command line, "cut": whether to cut at the injection }.
+// Says `injecting` on standard error when it is about to: what is lost then has seen nothing of the fault yet.
 import { swapped } from '../../src/backends.ts';
 import { drill } from '../../src/drill.ts';
 import { networkPolicy } from '../../src/faults/network-policy.ts';
@@ -33,9 +33,9 @@ const { reads, receivers } = swapped(given);
 const platform = await loadPlatform('trading');
 await using lab = await openLab(platform, SEED, ignore, ANY_PORTS, receivers);
 await using observer = await relay(lab.endpoints.hubble!);
-const entry = (one: { readonly type: string; readonly of?: string }): void => {
-  if (one.type !== 'witness' || one.of !== 'injection') return;
-  process.stderr.write('witnessed\n');
+const entry = ({ type }: { readonly type: string }): void => {
+  if (type !== 'injecting') return;
+  process.stderr.write('injecting\n');
   if (cut) void observer.cut();
 };
 const backends = { ...reads, hubble: observer.address };
