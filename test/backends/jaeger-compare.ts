@@ -101,7 +101,7 @@ export const tracesIn = (body: unknown): Set<string> => {
 
 /** Asks a store on `base`. A body that is not JSON stays text. */
 export const ask = async (base: string, path: string): Promise<Answer> => {
-  const { statusCode, headers, body } = await request(base + path);
+  const { statusCode, headers, body } = await request(base + path, { reset: true });
   const text = await body.text();
   const type = String(headers['content-type'] ?? '').split(';')[0]!;
   return { status: statusCode, type, body: /^\s*\{/.test(text) ? canonical(JSON.parse(text)) : text };

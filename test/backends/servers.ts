@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from '../../src/process.ts';
 import { type Real, realJaeger, realLoki } from '../live/real.ts';
 
 export type Backend = 'jaeger' | 'loki';
@@ -14,27 +13,22 @@ type Known = {
   readonly urls: readonly string[];
   readonly program: string;
   readonly start: () => Promise<Real>;
-  /** Where the rig's listens. */
-  readonly at: Real['at'];
   /** The Go module whose version is the server's. */
   readonly module: string;
 };
 
 const { env } = process;
-const HOST = 'http://127.0.0.1';
 const KNOWN: Readonly<Record<Backend, Known>> = {
   jaeger: {
     urls: ['JAEGER_URL', 'OTLP_URL'],
     program: 'FIREDRILL_JAEGER',
     start: realJaeger,
-    at: { jaeger: `${HOST}:16686`, otlp: `${HOST}:4318` },
     module: 'github.com/jaegertracing/jaeger',
   },
   loki: {
     urls: ['LOKI_URL'],
     program: 'FIREDRILL_LOKI',
     start: () => realLoki(),
-    at: { loki: `${HOST}:3100` },
     module: 'github.com/grafana/loki/v3',
   },
 };
@@ -57,13 +51,14 @@ export const missing = (backend: Backend): string | null => {
 export const programFor = (backend: Backend): string | null =>
   env[KNOWN[backend].program] || (rigReady() ? built(backend) : null);
 
-/** The backend on base URLs by option's name, `{ jaeger, otlp }` or `{ loki }`; what was started here goes with the scope. */
-export const real = async (backend: Backend): Promise<Real> => {
+/**
+ * The backend on base URLs by option's name, `{ jaeger, otlp }` or `{ loki }`; what was started here goes with the scope.
+ * The rig's programs are started on free ports of their own: as the rig starts it, Jaeger stores spans about our queries.
+ */
+export const real = (backend: Backend): Promise<Real> => {
   const known = KNOWN[backend];
-  if (named(known)) return known.start();
-  await run({ name: 'backends', argv: [rig, 'up'] });
-  const down = (): Promise<string> => run({ name: 'backends', argv: [rig, 'down'] });
-  return { at: known.at, [Symbol.asyncDispose]: async () => void (await down()) };
+  if (!named(known)) env[known.program] = built(backend);
+  return known.start();
 };
 
 /** The module and version that a server's program was built from, from Go's own record in it; null when only a URL is known. */
