@@ -13,13 +13,13 @@ const RULES: readonly Rule[] = [
   {
     who: /^layers\/[^/]+\/(?!adapter|api|matrix|client|wire|item|file|capture|recorded)/,
     mayNot:
-      /^(faults|targets|commands|reporters|traffic)\/|^(scenario|plan|run|history|evidence|verdict|report|drill|expect)\.ts$/,
+      /^(faults|targets|commands|reporters|traffic)\/|^(scenario|plan|run|history|evidence|arrival|sentinel|verdict|report|drill|expect)\.ts$/,
     because: 'an analyzer is blind: it knows no fault, no plan and no history',
   },
   {
     who: /^layers\//,
     mayNot:
-      /^(faults|commands|reporters)\/|^targets\/|^(scenario|plan|run|history|evidence|verdict|report|drill|expect)\.ts$/,
+      /^(faults|commands|reporters)\/|^targets\/|^(scenario|plan|run|history|evidence|arrival|sentinel|verdict|report|drill|expect)\.ts$/,
     because: 'a layer knows a wire format and nouns, nothing of the drill',
   },
   {

@@ -11,15 +11,6 @@ export type Real = AsyncDisposable & { readonly at: Readonly<Record<string, stri
 
 const { env } = process;
 
-/** Why Jaeger and Loki can't be had, or null. */
-export const noTracesOrLogs = (): string | null => {
-  const missing = [
-    ...(env.JAEGER_URL || env.FIREDRILL_JAEGER ? [] : ['JAEGER_URL or FIREDRILL_JAEGER (a program)']),
-    ...(env.LOKI_URL || env.FIREDRILL_LOKI ? [] : ['LOKI_URL or FIREDRILL_LOKI (a program)']),
-  ];
-  return missing.length > 0 ? `needs ${missing.join(' and ')} in the environment` : null;
-};
-
 /** Why Prometheus and Alertmanager can't be had, or null. */
 export const noMetricsOrAlerts = (): string | null => (backends ? null : 'needs Prometheus and Alertmanager');
 

@@ -34,7 +34,9 @@ describe('text', () => {
 
   test('each layer that was asked says how many of the requests that were answered it came to show, how late, and by what', () => {
     const said = lines(judged).slice(lines(judged).findIndex((one) => one.startsWith('sentinels ')));
-    expect(said[1]).toMatch(/^traces +50\/50 +- +\d+\.\d-\d+\.\d s +\d+\.\d s +any of the traces of gateway at the time$/);
+    expect(said[1]).toMatch(
+      /^traces +50\/50 +- +\d+\.\d-\d+\.\d s +\d+\.\d s +any of the traces of gateway at the time$/,
+    );
     expect(said[2]).toMatch(/^metrics +0\/50 +- +- +- +any of the metrics at the time$/);
     expect(said[3]).toMatch(/^alerts +- +- +- +- +no sentinel: nothing fires all the time here$/);
   });
