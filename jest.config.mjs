@@ -8,4 +8,6 @@ export default {
   testEnvironmentOptions: { customExportConditions: ['node', 'node-addons', 'firedrill-source'] },
   reporters: ['default', '<rootDir>/test/helpers/closing-line.mjs'],
   maxWorkers: 2,
+  // Nothing is timed by this: it ends what hangs, on machines of any speed.
+  testTimeout: 60_000,
 };
