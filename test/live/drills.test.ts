@@ -1,10 +1,9 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { LAYERS } from '../../src/model.ts';
 import { FILES } from '../../src/stored.ts';
-import type { Verdict } from '../../src/verdict.ts';
-import { firedrill, folder, launch, machine, NOBODYS_CACHE, noLab, ROOT, runsIn } from './tool.ts';
+import { drilled, outcomeOf, underWay } from './attempts.ts';
+import { firedrill, folder, machine, NOBODYS_CACHE, noLab, ROOT, runsIn } from './tool.ts';
 
 const MINUTES = 60_000;
 const SEEDS = [11, 12];
@@ -15,42 +14,28 @@ const scenarios = (await readdir(join(ROOT, 'scenarios'))).filter((name) => name
 
 afterAll(() => rm(NOBODYS_CACHE, { recursive: true, force: true }));
 
-const verdictOf = async (run: string): Promise<Verdict> => JSON.parse(await readFile(join(run, FILES.verdict), 'utf8'));
-
-/** What went wrong, on one screen. */
-const tale = (one: Verdict): string =>
-  [
-    one.because,
-    ...LAYERS.map(
-      (layer) =>
-        `${layer} ${one.layers[layer].grade}: ${one.layers[layer].suspects.map(({ ref, kind, score }) => `${ref} ${kind} ${score}`).join(', ')} (${one.layers[layer].why})`,
-    ),
-  ].join('\n');
-
 drill.each(scenarios)(
   `%s: every layer that can see the fault blames the right place${because}`,
   async (name) => {
     await using out = await folder();
     const before = await machine();
-    const ran = await firedrill(['run', join(ROOT, 'scenarios', name), '--out', out.path, '--seed', '3']);
-    const [run] = await runsIn(out.path);
-    const verdict = await verdictOf(run!);
-    expect({ code: ran.code, tale: tale(verdict) }).toEqual({ code: 0, tale: tale(verdict) });
-    expect(verdict.outcome).toBe('pass');
-    expect(await machine()).toEqual(before);
+    const between = async (): Promise<void> => expect(await machine()).toEqual(before);
+    const one = await drilled([join(ROOT, 'scenarios', name), '--seed', '3'], out.path, { between });
+    expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
+    expect(one.verdict?.outcome).toBe('pass');
+    await between();
   },
-  3 * MINUTES,
+  8 * MINUTES,
 );
 
 drill.each(SEEDS)(
   `with nothing broken, no layer raises an alarm (seed %i)${because}`,
   async (seed) => {
     await using out = await folder();
-    const ran = await firedrill(['run', 'control', '--out', out.path, '--seed', String(seed)]);
-    const verdict = await verdictOf((await runsIn(out.path))[0]!);
-    expect({ code: ran.code, tale: tale(verdict) }).toEqual({ code: 0, tale: tale(verdict) });
+    const one = await drilled(['control', '--seed', String(seed)], out.path);
+    expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
   },
-  3 * MINUTES,
+  8 * MINUTES,
 );
 
 drill(
@@ -76,14 +61,12 @@ const whyNobody = await noLab('nobody');
   async () => {
     await using out = await folder();
     const before = await machine();
-    const ran = await firedrill(['run', 'killed-order-service', '--out', out.path], 'nobody', {
-      HOME: '/nonexistent',
-      FIREDRILL_CACHE: NOBODYS_CACHE,
-    });
-    expect({ code: ran.code, err: ran.err }).toEqual({ code: 0, err: ran.err });
+    const env = { HOME: '/nonexistent', FIREDRILL_CACHE: NOBODYS_CACHE };
+    const one = await drilled(['killed-order-service'], out.path, { who: 'nobody', env });
+    expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
     expect(await machine()).toEqual(before);
   },
-  4 * MINUTES,
+  8 * MINUTES,
 );
 
 drill(
@@ -91,18 +74,17 @@ drill(
   async () => {
     await using out = await folder();
     const before = await machine();
-    const tool = await launch(['run', 'blocked-edge', '--out', out.path]);
-    await tool.seen(/witnessed: probe/);
+    const { tool, out: own } = await underWay(['blocked-edge'], out.path, /witnessed: probe/);
     tool.kill('SIGKILL');
     await tool.ended;
     await settled(before);
-    const healed = await firedrill(['heal', '--out', out.path]);
+    const healed = await firedrill(['heal', '--out', own]);
     expect(healed.out).toContain('the run was killed while its fault was in');
-    expect((await firedrill(['heal', '--out', out.path])).out).toBe('nothing to heal\n');
-    const judged = await firedrill(['judge', (await runsIn(out.path))[0]!]);
+    expect((await firedrill(['heal', '--out', own])).out).toBe('nothing to heal\n');
+    const judged = await firedrill(['judge', (await runsIn(own))[0]!]);
     expect(judged.code).toBe(2);
   },
-  3 * MINUTES,
+  4 * MINUTES,
 );
 
 drill.each([
@@ -114,14 +96,13 @@ drill.each([
   async (_when, pattern) => {
     await using out = await folder();
     const before = await machine();
-    const tool = await launch(['run', 'blocked-edge', '--out', out.path]);
-    await tool.seen(pattern);
+    const { tool } = await underWay(['blocked-edge'], out.path, pattern);
     tool.kill('SIGINT');
     const ran = await tool.ended;
     expect({ code: ran.code, err: ran.err }).toEqual({ code: 2, err: ran.err });
     await settled(before);
   },
-  3 * MINUTES,
+  4 * MINUTES,
 );
 
 /** The kernel takes a moment to end a namespace and all that was in it. */
