@@ -60,7 +60,7 @@ describe('a delay in a pod', () => {
   });
 
   inPod('ends by itself at its deadline', async (it) => {
-    const agent = await it.agent('delay', delaying({ until: later(1500) }));
+    const agent = await it.agent('delay', delaying({ until: later(8000) }));
     expect(await agent.ended).toBe(0);
     expect(await it.rules()).not.toContain('firedrill');
   });
