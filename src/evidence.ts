@@ -1,10 +1,8 @@
 // The evidence: asks every layer about the windows, again and again, and writes down what came, when, and by which query.
 // It does not know what the fault was. A question that got no answer is a gap.
-import { createReadStream } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
 import { oneLine, Usage } from './errors.ts';
+import { linesOf } from './lines.ts';
 import type { Answer, Gap, Item, LayerAdapter, LayerName, Nanos, Query, Window } from './model.ts';
 import { during } from './poll.ts';
 import { fromIso, fromMs, iso, systemClock } from './time.ts';
@@ -135,7 +133,10 @@ const max = (a: Nanos, b: Nanos): Nanos => (a > b ? a : b);
 const min = (a: Nanos, b: Nanos): Nanos => (a < b ? a : b);
 const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? iso(value) : value);
 
-/** Reads evidence back from `evidence.ndjson`, or from its gzipped form. Throws Usage with file and line when it is damaged. */
+/**
+ * Reads evidence back from `evidence.ndjson`, or from its gzipped form, without a last line that a crash has torn. Throws Usage with
+ * file and line when it is damaged.
+ */
 export const readEvidence = async (file: string): Promise<Evidence> => {
   const looks: Look[] = [];
   const items = new Map<LayerName, (Item & { seen: number })[]>();
@@ -149,19 +150,14 @@ export const readEvidence = async (file: string): Promise<Evidence> => {
       (items.get(one.layer) ?? items.set(one.layer, []).get(one.layer)!).push(one),
   };
   let number = 0;
-  for await (const line of lines(file)) {
-    number += 1;
-    const { t, ...record } = parse(line, file, number) as { t: string };
-    take[t]?.(record as never);
+  for await (const lines of linesOf(file)) {
+    for (const line of lines) {
+      number += 1;
+      const { t, ...record } = parse(line, file, number) as { t: string };
+      take[t]?.(record as never);
+    }
   }
   return { looks, items, gaps, asked };
-};
-
-const lines = (file: string): AsyncIterable<string> => {
-  const raw = createReadStream(file);
-  const input = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
-  raw.on('error', (error) => input.destroy(error));
-  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
 };
 
 const INSTANTS = new Set(['at', 'asked', 'answered', 'from', 'until']);

@@ -59,6 +59,17 @@ describe('a stored run', () => {
     },
   );
 
+  test.each([FILES.history, FILES.ledger, FILES.evidence])(
+    'whose %s ends in half a line, as a killed process leaves it, is read up to there',
+    async (name) => {
+      const text = await readFile(join(folder, name), 'utf8');
+      await writeFile(join(folder, name), text.slice(0, -20));
+      const shorter = await readRun(folder);
+      await writeFile(join(folder, name), text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1));
+      expect(shorter).toEqual(await readRun(folder));
+    },
+  );
+
   test.each(PARTS)('whose gzipped %s is cut off is refused, not a crash', async (name) => {
     const gz = gzipSync(await readFile(join(folder, name)));
     await rename(join(folder, name), join(folder, `${name}.gz`));

@@ -82,7 +82,7 @@ drill(
     expect(healed.out).toContain('the run was killed while its fault was in');
     expect((await firedrill(['heal', '--out', own])).out).toBe('nothing to heal\n');
     const judged = await firedrill(['judge', (await runsIn(own))[0]!]);
-    expect(judged.code).toBe(2);
+    expect({ code: judged.code, err: judged.err }).toEqual({ code: 2, err: '' });
   },
   10 * MINUTES,
 );
