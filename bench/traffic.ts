@@ -11,7 +11,7 @@ import { Unreachable } from '../src/errors.ts';
 import { run, start } from '../src/process.ts';
 import { fromMs, systemClock } from '../src/time.ts';
 import { sendTraffic } from '../src/traffic/client.ts';
-import { headers, identity } from '../src/traffic/identity.ts';
+import { identity, requestHeaders, runHeaders } from '../src/traffic/identity.ts';
 import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
 import { tally } from '../src/traffic/summary.ts';
 
@@ -64,7 +64,7 @@ const theirs: Ready = (url, rate, seconds) => {
   let n = 0;
   const [request] = planFor(url, 10, 1).requests;
   const tagged = (): Record<string, string> => {
-    const list = headers('bench', request!, identity('bench', n++));
+    const list = [...runHeaders('bench'), ...requestHeaders(request!, identity('bench', n++))];
     return Object.fromEntries(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]));
   };
   const setupRequest = (one: object): object => ({ ...one, headers: tagged() });

@@ -33,6 +33,9 @@ export type TrafficPlan = {
   readonly input?: PlanInput;
 };
 
+/** What a client needs of a plan; the requests may be generated as they are asked for. */
+export type Stream = Pick<TrafficPlan, 'runId' | 'url' | 'timeoutMs'> & { readonly requests: Iterable<PlannedRequest> };
+
 export type Load = {
   /** Requests per second, over all journeys; where a ramp begins. */
   readonly rate: number;
@@ -93,7 +96,7 @@ export const fingerprint = ({ runId, url, timeoutMs, requests }: TrafficPlan): s
 };
 
 /** The most requests that are due within any stretch of `windowMs`. */
-export const peak = (plan: TrafficPlan, windowMs: number): number => {
+export const peak = (plan: Pick<TrafficPlan, 'requests'>, windowMs: number): number => {
   let most = 0;
   let first = 0;
   plan.requests.forEach(({ atMs }, last) => {
