@@ -135,7 +135,11 @@ const framing = (head: string): Framing => {
   if (coding !== undefined) return /\bchunked[ \t]*$/i.test(coding) ? 'chunks' : 'end';
   const length = /\r\ncontent-length:([^\r]*)/i.exec(head);
   if (!length) return 'end';
-  const lengths = new Set([...head.matchAll(/\r\ncontent-length:([^\r]*)/gi)].flatMap(([, value]) => value!.split(',')).map((value) => value.trim()));
+  const lengths = new Set(
+    [...head.matchAll(/\r\ncontent-length:([^\r]*)/gi)]
+      .flatMap(([, value]) => value!.split(','))
+      .map((value) => value.trim()),
+  );
   const [only] = lengths;
   if (lengths.size !== 1 || !/^\d{1,15}$/.test(only!)) throw new Malformed('malformed response');
   return Number(only);

@@ -125,14 +125,16 @@ class Sending {
   }
 
   #launch(flight: Flight): void {
-    const now = this.#now();
     if (flight.over) return;
-    if (now >= flight.request.atMs + this.#plan.timeoutMs) return this.#settle(flight, NOT_SENT);
-    const connection = this.#pool.take();
-    if (!connection) return this.#waiting.push(flight);
-    flight.connection = connection;
-    flight.sent = now;
-    this.#send(flight, connection);
+    const now = this.#now();
+    const tooLate = now >= flight.request.atMs + this.#plan.timeoutMs;
+    const connection = tooLate ? null : this.#pool.take();
+    if (connection) {
+      flight.connection = connection;
+      flight.sent = now;
+      this.#send(flight, connection);
+    } else if (tooLate) this.#settle(flight, NOT_SENT);
+    else this.#waiting.push(flight);
   }
 
   #send(flight: Flight, connection: Connection): void {

@@ -5,6 +5,7 @@ import type { Platform } from '../platform.ts';
 import { milliseconds } from '../time.ts';
 import { type Arrivals, arrivals } from './arrivals.ts';
 import { digest } from './identity.ts';
+import { type Queue, queue } from './queue.ts';
 import { random } from './random.ts';
 
 /** One request that is to be sent, all of it known before the first is sent. */
@@ -61,10 +62,9 @@ export type PlanInput = {
 type Step = Platform['journeys'][string][number];
 /** One user going through one journey once, in a session of its own. */
 type Visit = { readonly journey: string; readonly user: string; readonly session: string; readonly order: string };
-type Draft = { readonly atMs: number; readonly step: Step; readonly visit: Visit };
-
 /** A plan is held in memory and its ledger hashed as one text: this many requests still fit. */
 const MOST = 500_000;
+const TOO_MANY = '; lower the rate or the time';
 
 /**
  * Journeys start by the load's arrival process, at the load's rate divided by the mean number of their steps; each is
@@ -72,14 +72,21 @@ const MOST = 500_000;
  * end are left out. Requests are ordered by time and numbered in that order. Throws Usage with all that is wrong.
  */
 export const trafficPlan = (input: PlanInput): TrafficPlan => {
-  const { runId, seed, url, load, seconds } = input;
+  const { runId, seed, url, load } = input;
   const wrong = complaints(input);
   if (wrong.length > 0) throw new Usage(`traffic: ${wrong.join('; ')}`);
-  const requests = drafts(input)
-    .filter(({ atMs }) => atMs < seconds * 1000)
-    .sort((a, b) => a.atMs - b.atMs)
-    .map(planned);
-  return { runId, seed, url, timeoutMs: load.timeoutMs, requests, input };
+  return { runId, seed, url, timeoutMs: load.timeoutMs, requests: [...requestsOf(input)], input };
+};
+
+/**
+ * The same plan for a client that takes its requests one by one: they are generated as they are asked for, from the first on
+ * each time, in memory that does not grow with their number. Throws as `trafficPlan` does, but not for their number.
+ */
+export const trafficStream = (input: PlanInput): Stream => {
+  const wrong = complaints(input).filter((complaint) => !complaint.endsWith(TOO_MANY));
+  if (wrong.length > 0) throw new Usage(`traffic: ${wrong.join('; ')}`);
+  const { runId, url, load } = input;
+  return { runId, url, timeoutMs: load.timeoutMs, requests: { [Symbol.iterator]: () => requestsOf(input) } };
 };
 
 /** The requests of worker `i` of `n`, taken in turn so that each worker sees the same arrival process, thinned. */
@@ -106,42 +113,106 @@ export const peak = (plan: Pick<TrafficPlan, 'requests'>, windowMs: number): num
   return most;
 };
 
-const drafts = ({ runId, seed, load, journeys, seconds }: PlanInput): Draft[] => {
+/** A step of a visit that is due at `atMs`; `turn` orders those that are due together: by visit, then by step. */
+type Draft = { readonly atMs: number; readonly turn: number; readonly say: Saying; readonly visit: Visit };
+
+/**
+ * Visits begin in the order of time, so the steps that come equally long after their visits' beginnings do too: a lane for
+ * each such offset, and the earliest of their heads is the next request.
+ */
+function* requestsOf(input: PlanInput): Generator<PlannedRequest, void, void> {
+  const lanes = new Map<number, Queue<Draft>>();
+  const ends = input.seconds * 1000;
+  const says = sayings(input.journeys);
+  let turn = 0;
+  let n = 0;
+  const admit = (startMs: number, visit: Visit): void => {
+    for (const { offset, say } of says.get(visit.journey)!) {
+      if (!lanes.has(offset)) lanes.set(offset, queue());
+      if (startMs + offset < ends) lanes.get(offset)!.push({ atMs: startMs + offset, turn: turn++, say, visit });
+    }
+  };
+  function* until(ms: number): Generator<PlannedRequest, void, void> {
+    for (let lane = earliest(lanes, ms); lane; lane = earliest(lanes, ms)) {
+      const { atMs, say, visit } = lane.shift()!;
+      yield say(n++, atMs, visit);
+    }
+  }
+  for (const [startMs, visit] of visits(input)) {
+    yield* until(startMs);
+    admit(startMs, visit);
+  }
+  yield* until(Number.POSITIVE_INFINITY);
+}
+
+/** The lane whose head is due first, and by then. */
+const earliest = (lanes: ReadonlyMap<number, Queue<Draft>>, ms: number): Queue<Draft> | undefined => {
+  let best: Queue<Draft> | undefined;
+  let head: Draft | undefined;
+  for (const lane of lanes.values()) {
+    const one = lane.first();
+    if (!one || one.atMs > ms) continue;
+    if (head && (head.atMs < one.atMs || (head.atMs === one.atMs && head.turn < one.turn))) continue;
+    [best, head] = [lane, one];
+  }
+  return best;
+};
+
+function* visits({ runId, seed, load, journeys, seconds }: PlanInput): Generator<[number, Visit], void, void> {
   const weights = weightsOf(load, journeys).filter(([, weight]) => weight > 0);
   const pick = random(seed, 1);
   const who = random(seed, 2);
   const steps = meanSteps(weights, journeys);
   const process = typeof load.arrivals === 'object' ? { rampTo: load.arrivals.rampTo / steps } : load.arrivals;
-  return arrivals(process, load.rate / steps, seconds, random(seed, 0)).flatMap((startMs, index) => {
+  let index = 0;
+  for (const startMs of arrivals(process, load.rate / steps, seconds, random(seed, 0))) {
     const journey = weighted(weights, pick());
     const user = `firedrill-user-${1 + Math.floor(who() * load.users)}`;
-    const ids = digest(runId, `visit/${index}`);
-    const visit = { journey, user, session: `session-${ids.slice(0, 16)}`, order: `order-${ids.slice(16, 32)}` };
-    return journeys[journey]!.map((step) => ({ atMs: startMs + milliseconds(step.at), step, visit }));
+    const ids = digest(runId, `visit/${index++}`);
+    yield [startMs, { journey, user, session: `session-${ids.slice(0, 16)}`, order: `order-${ids.slice(16, 32)}` }];
+  }
+}
+
+/** Makes a step of a visit a request. */
+type Saying = (n: number, atMs: number, visit: Visit) => PlannedRequest;
+
+const sayings = (
+  journeys: Platform['journeys'],
+): ReadonlyMap<string, readonly { readonly offset: number; readonly say: Saying }[]> =>
+  new Map(
+    Object.entries(journeys).map(([journey, steps]) => [
+      journey,
+      steps.map((step) => ({ offset: milliseconds(step.at), say: saying(step) })),
+    ]),
+  );
+
+type Fill = (visit: Visit, n: number) => string;
+
+const saying = (step: Step): Saying => {
+  const [method, target] = step.request.split(' ') as [string, string];
+  // `/orders/:id` is any order's page: this visit's own.
+  const path = filling(target.replace(/\/:[^/?]+/g, '/{order}'), (text) => text);
+  const body = step.body ? filling(JSON.stringify(step.body), (text) => JSON.stringify(text).slice(1, -1)) : null;
+  return (n, atMs, visit) => ({
+    n,
+    atMs,
+    journey: visit.journey,
+    request: step.request,
+    method,
+    path: path(visit, n),
+    body: body ? body(visit, n) : null,
+    user: visit.user,
+    session: visit.session,
   });
 };
 
-const planned = ({ atMs, step, visit }: Draft, n: number): PlannedRequest => {
-  const { journey, user, session, order } = visit;
-  const fill = (text: string): string =>
-    text.replace(/\{(user|session|order|n)\}/g, (_, key: 'user') => ({ user, session, order, n: String(n) })[key]);
-  const [method, path] = step.request.split(' ') as [string, string];
-  const body = Object.entries(step.body ?? {}).map(([key, value]) => [
-    key,
-    typeof value === 'string' ? fill(value) : value,
-  ]);
-  return {
-    n,
-    atMs,
-    journey,
-    request: step.request,
-    method,
-    // `/orders/:id` is any order's page: this visit's own.
-    path: fill(path).replace(/\/:[^/?]+/g, `/${order}`),
-    body: step.body ? JSON.stringify(Object.fromEntries(body)) : null,
-    user,
-    session,
-  };
+/** The text with the visit's words in their places; one without places is always itself. */
+const filling = (text: string, quoted: (word: string) => string): Fill => {
+  const parts = text.split(/\{(user|session|order|n)\}/);
+  if (parts.length === 1) return () => text;
+  const word = (key: string, { user, session, order }: Visit, n: number): string =>
+    quoted({ user, session, order, n: String(n) }[key as 'user']);
+  return (visit, n) => parts.map((part, i) => (i % 2 === 0 ? part : word(part, visit, n))).join('');
 };
 
 type Weights = readonly (readonly [journey: string, weight: number])[];
@@ -183,10 +254,7 @@ const complaints = ({ runId, seed, url, load, journeys, seconds }: PlanInput): s
       weights.every(([, weight]) => Number.isFinite(weight) && weight >= 0) && total(weights) > 0,
       'journey weights must be 0 or more, and not all 0',
     ],
-    [
-      !(expected > MOST),
-      `about ${Math.round(expected)} requests are too many, ${MOST} are the most; lower the rate or the time`,
-    ],
+    [!(expected > MOST), `about ${Math.round(expected)} requests are too many, ${MOST} are the most${TOO_MANY}`],
   ];
   return rules.filter(([holds]) => !holds).map(([, complaint]) => complaint);
 };

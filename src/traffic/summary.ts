@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import { failed, type LedgerRecord, type TrafficSummary, toLine, untold } from './ledger.ts';
-import type { TrafficPlan } from './plan.ts';
+import type { PlannedRequest, Stream, TrafficPlan } from './plan.ts';
 
 /** Milliseconds. */
 export type Quantiles = {
@@ -46,8 +46,9 @@ export type Tally = {
 const LATE_TAIL_MS = 500;
 const LATE_MEDIAN_MS = 50;
 
-/** Percentiles are HDR histograms', to three digits. */
-export const tally = (plan: TrafficPlan): Tally => {
+/** Percentiles are HDR histograms', to three digits. Of a plan that is generated, what has a record is what was planned. */
+export const tally = ({ requests }: Pick<Stream, 'requests'>): Tally => {
+  const listed = Array.isArray(requests) ? (requests as readonly PlannedRequest[]) : null;
   const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0 };
   const [latency, service, lateness] = [histogram(), histogram(), histogram()];
   const add = (record: LedgerRecord): void => {
@@ -66,10 +67,12 @@ export const tally = (plan: TrafficPlan): Tally => {
   const summary = (loopDelayMs: LoopDelay | null): ClientSummary => {
     const { sent, answered, failed, aborted } = counts;
     const schedulingErrorMs = quantiles(lateness);
-    const missing = plan.requests.length - counts.seen;
-    const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs: spacing(plan) });
+    const planned = listed?.length ?? counts.seen;
+    const missing = planned - counts.seen;
+    const spacingMs = listed ? spacing(listed) : 0;
+    const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
-    return { planned: plan.requests.length, sent, answered, failed, aborted, saturated, ...times };
+    return { planned, sent, answered, failed, aborted, saturated, ...times };
   };
   return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
 };
@@ -117,7 +120,7 @@ const saturation = ({
 
 const ms = (value: number): string => `${Math.round(value)} ms`;
 
-const spacing = ({ requests }: TrafficPlan): number =>
+const spacing = (requests: readonly PlannedRequest[]): number =>
   requests.length > 1 ? (requests.at(-1)!.atMs - requests[0]!.atMs) / (requests.length - 1) : 0;
 
 // Histograms hold whole microseconds.

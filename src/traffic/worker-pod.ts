@@ -56,9 +56,14 @@ const work = async (inputFile: string, of: number, folder: string): Promise<void
   await systemClock.sleepUntil(systemClock.now() + fromMs(patience), leaving.signal).catch(() => undefined);
 };
 
-const send = (plan: TrafficPlan, { at, ahead }: Start, output: Writable, ending: AbortController): Promise<void> => {
+const send = async (
+  plan: TrafficPlan,
+  { at, ahead }: Start,
+  output: Writable,
+  ending: AbortController,
+): Promise<void> => {
   const clock = behind(ahead);
-  return tellTraffic({ plan, startAt: at, output, ending, clock, unsent: overdue(plan, at, clock.now()) });
+  await tellTraffic({ plan, startAt: at, output, ending, clock, unsent: overdue(plan, at, clock.now()) });
 };
 
 /** This machine's clock, set back by `ahead`: the clock of whoever gave the start, and of all the workers together. */

@@ -27,6 +27,11 @@ describe('a ledger line', () => {
     );
   });
 
+  test('is JSON as JSON.stringify writes it', () => {
+    const keys = [...Object.keys(record(1, { atMs: 0 })), 'ip', 'port'];
+    fc.assert(fc.property(anyRecord, (one) => expect(toLine(one)).toBe(JSON.stringify(one, keys))));
+  });
+
   test.each(['', '{', 'null', '[]', '{"n":1}', toLine(record(1, { atMs: 0 })).replace('"n":1', '"n":-1')])(
     'that is none is refused in one line: %s',
     (line) => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Usage } from '../../src/errors.ts';
 import type { Platform } from '../../src/platform.ts';
 import { identity } from '../../src/traffic/identity.ts';
-import { fingerprint, type PlanInput, peak, shard, trafficPlan } from '../../src/traffic/plan.ts';
+import { fingerprint, type PlanInput, peak, shard, trafficPlan, trafficStream } from '../../src/traffic/plan.ts';
 
 const journeys: Platform['journeys'] = {
   buy: [
@@ -74,6 +74,31 @@ describe('a traffic plan', () => {
       ),
       { numRuns: 30 },
     );
+  });
+
+  test('taken one by one, its requests are the same, as often as they are asked for, and may be more than memory holds', () => {
+    const stream = trafficStream(input());
+    expect([...stream.requests]).toEqual(trafficPlan(input()).requests);
+    expect([...stream.requests]).toEqual(trafficPlan(input()).requests);
+    const endless = trafficStream(input({ load: { ...input().load, rate: 1000 }, seconds: 3600 }));
+    const [first] = endless.requests;
+    expect(first).toMatchObject({ n: 0 });
+    expect(() => trafficStream(input({ seconds: -1 }))).toThrow('-1 s of traffic must be more than 0');
+  });
+
+  test('requests that are due together go by visit, then by step, even where steps are not in the order of their times', () => {
+    const journeys: Platform['journeys'] = {
+      a: [
+        { request: 'GET /late', at: '100ms' },
+        { request: 'GET /early', at: '0ms' },
+        { request: 'GET /again', at: '0ms' },
+      ],
+    };
+    const load = { rate: 30, arrivals: 'constant', users: 1, timeoutMs: 1000 } as const;
+    const { requests } = trafficPlan(input({ journeys, load, seconds: 0.3 }));
+    const [early, again, late] = ['GET /early', 'GET /again', 'GET /late'];
+    expect(requests.map(({ request }) => request)).toEqual([early, again, late, early, again, late, early, again]);
+    expect(requests.map(({ atMs }) => atMs)).toEqual([0, 0, 100, 100, 100, 200, 200, 200]);
   });
 
   test('has the rate in requests, not in journeys', () => {

@@ -29,7 +29,7 @@ const simulate = (seed: number, { rate, seconds }: Shape, hurt: Hurt = () => ({}
     from: next() * 2000 * seconds,
     ms: 100 + 200 * next(),
   }));
-  return arrivals('poisson', rate, 2 * seconds, random(seed, 0)).map((atMs, n) => {
+  return [...arrivals('poisson', rate, 2 * seconds, random(seed, 0))].map((atMs, n) => {
     const kind = KINDS[Math.floor(next() * KINDS.length)]!;
     const paused = Math.max(0, ...pauses.filter(({ from }) => from <= atMs).map(({ from, ms }) => from + ms - atMs));
     const tookMs = kind.medianMs * Math.exp(0.47 * normal()) * (atMs < 1000 ? 3 : 1) + paused;

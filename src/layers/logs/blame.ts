@@ -1,5 +1,6 @@
 // From evidence to suspects: symptoms are explained away along the call graph, what is left is blamed.
 import { edge, type Nanos, type Suspect, service, type Trouble, type Window } from '../../model.ts';
+import { failuresFirst } from '../failures-first.ts';
 import type { Complaint } from './complaints.ts';
 import { alive, type Evidence, fine, quiet, sameProcesses } from './evidence.ts';
 import { callersOf, reachable } from './graph.ts';
@@ -26,7 +27,7 @@ export const blame = (evidence: Evidence): Suspect[] => {
   const firm = roots.filter((one) => !isHearsay(one));
   const blamed = (firm.length > 0 ? firm : roots).flatMap((one) => verdicts(evidence, one));
   const suspects = blamed.length > 0 ? wholeCaller(evidence, blamed) : silentOnes(evidence);
-  return suspects.sort((a, b) => b.score - a.score);
+  return failuresFirst(suspects);
 };
 
 const caseOf = ({ complaints, slowness, restarts }: Evidence, name: string): Case => ({

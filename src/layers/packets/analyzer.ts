@@ -1,6 +1,7 @@
 // Packets → suspects: who hung up, who went silent, who answers late.
 import type { Analyzer, Finding, Nanos, PacketItem, Suspect } from '../../model.ts';
 import { fromMs } from '../../time.ts';
+import { failuresFirst } from '../failures-first.ts';
 import { type Blamed, blameBroken, blameSlow } from './blame.ts';
 import { type Broken, brokenEdges } from './broken.ts';
 import { type Slow, slowness } from './slow.ts';
@@ -22,7 +23,7 @@ export const analyzePackets: Analyzer<PacketItem> = (input): Finding => {
   const broken = brokenEdges(view);
   const slow = [...view.edges.values()].flatMap((edge) => slowness(edge) ?? []);
   const blamed = [...blameBroken(view, broken, slow), ...blameSlow(view, slow, broken)];
-  const suspects = blamed.map((one) => suspect(view, one)).sort((a, b) => b.score - a.score);
+  const suspects = failuresFirst(blamed.map((one) => suspect(view, one)));
   return { suspects, why: suspects[0]?.why ?? quiet(view) };
 };
 
