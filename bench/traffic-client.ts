@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { Client, type Dispatcher, Pool } from 'undici';
 import { fromMs, systemClock, toMs } from '../src/time.ts';
 import { identity, requestHeaders, runHeaders } from '../src/traffic/identity.ts';
-import { type Stream, trafficStream } from '../src/traffic/plan.ts';
+import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
 import { tellTraffic } from '../src/traffic/tell.ts';
 
 export type Result = {
@@ -26,8 +26,8 @@ type Who = (url: string, rate: number, seconds: number, ledger: string) => Promi
 const CONNECTIONS = 64;
 const WHO = { user: 'firedrill-user-1', session: 'session-0123456789abcdef' };
 
-const streamFor = (url: string, rate: number, seconds: number): Stream =>
-  trafficStream({
+const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
+  trafficPlan({
     ...{ runId: 'bench', seed: 1, url, seconds, journeys: { look: [{ request: 'GET /', at: '0ms' }] } },
     load: { rate, arrivals: 'constant', users: 100, timeoutMs: 60_000 },
   });
@@ -35,7 +35,7 @@ const streamFor = (url: string, rate: number, seconds: number): Stream =>
 /** What a drill runs: the plan is generated, the ledger written and told. */
 const firedrill: Who = async (url, rate, seconds, ledger) => {
   const done = await tellTraffic({
-    plan: streamFor(url, rate, seconds),
+    plan: planFor(url, rate, seconds),
     startAt: systemClock.now() + fromMs(500),
     output: createWriteStream(ledger),
     ending: new AbortController(),

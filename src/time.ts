@@ -1,7 +1,7 @@
 // The clock, the only one: nothing else in firedrill reads the time or sleeps.
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { Usage } from './errors.ts';
-import type { Duration, Nanos } from './model.ts';
+import type { Duration, Nanos, Window } from './model.ts';
 
 export type Clock = {
   /** Now, in nanoseconds since the epoch (microsecond resolution). */
@@ -82,6 +82,39 @@ export const fromIso = (text: string): Nanos => {
   const base = match ? Date.parse(`${match[1]!.replace(' ', 'T')}${match[3]}`) : Number.NaN;
   if (!match || Number.isNaN(base)) throw new RangeError(`'${text}' is not an RFC 3339 time`);
   return BigInt(base) * MILLISECOND + BigInt((match[2] ?? '').padEnd(9, '0').slice(0, 9));
+};
+
+/**
+ * The reverse: nanoseconds from `startAt` to the instant that an ISO 8601 text names, to the nanosecond within three months of
+ * it. What is written as `iso` writes it is read once a second only; the rest is arithmetic.
+ */
+export const offsets = (startAt: Nanos): ((text: string) => number) => {
+  const seconds = new Map<string, number>();
+  const read = (text: string): number => Number(fromIso(text) - startAt);
+  return (text) => {
+    if (text.length !== 30 || text[19] !== '.' || text[29] !== 'Z') return read(text);
+    const second = text.slice(0, 19);
+    const nanos = Number(text.slice(20, 29));
+    let base = seconds.get(second);
+    if (base === undefined) {
+      base = read(text) - nanos;
+      if (seconds.size >= MOST_SECONDS) seconds.clear();
+      seconds.set(second, base);
+    }
+    return base + nanos;
+  };
+};
+
+const MOST_SECONDS = 1000;
+
+/** Whether an instant, as ISO 8601, lies in the window: half open, as all windows are. */
+export const inWindow = ({ from, until }: Window): ((text: string) => boolean) => {
+  const since = offsets(from);
+  const length = Number(until - from);
+  return (text) => {
+    const at = since(text);
+    return at >= 0 && at < length;
+  };
 };
 
 /** Calls `what` once after `ms`, unless the returned function is called first. Holds no process open. */

@@ -6,9 +6,11 @@ import {
   after,
   fromIso,
   fromMs,
+  inWindow,
   iso,
   MILLISECOND,
   milliseconds,
+  offsets,
   SECOND,
   stamps,
   systemClock,
@@ -32,6 +34,29 @@ describe('an instant', () => {
         expect(after.map(stamp)).toEqual(after.map((ms) => iso(from + fromMs(1e6) + fromMs(ms))));
       }),
     );
+  });
+
+  test('is read as nanoseconds after a start, however it is written', () => {
+    const start = fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n });
+    const after = fc.array(
+      fc.maxSafeInteger().map((nanos) => Math.round(nanos / 2)),
+      { maxLength: 5 },
+    );
+    fc.assert(
+      fc.property(start, after, (from, nanos) => {
+        const since = offsets(from);
+        const times = nanos.map((one) => from + BigInt(one)).filter((at) => at >= 0n);
+        expect(times.map((at) => since(iso(at)))).toEqual(times.map((at) => Number(at - from)));
+        for (const at of times) expect(since(iso(at).replace('Z', '+00:00'))).toBe(Number(at - from));
+      }),
+    );
+    expect(() => offsets(0n)('soon')).toThrow(RangeError);
+  });
+
+  test('lies in a window from its first nanosecond up to, but not at, its end', () => {
+    const isIn = inWindow({ from: SECOND, until: 3n * SECOND });
+    const times = [SECOND - 1n, SECOND, 3n * SECOND - 1n, 3n * SECOND];
+    expect(times.map((at) => isIn(iso(at)))).toEqual([false, true, true, false]);
   });
 
   test('is written in the order of time', () => {

@@ -7,7 +7,7 @@ import { type Clock, fromMs, MILLISECOND, SECOND, stamps, systemClock, toMs } fr
 import { type Connection, type Connections, connections } from './connections.ts';
 import { entry, type Flight, failing, flightOf, idsOf, type Outcome } from './flight.ts';
 import type { LedgerRecord } from './ledger.ts';
-import { type PlannedRequest, peak, type Stream } from './plan.ts';
+import { type PlannedRequest, peak, type TrafficPlan } from './plan.ts';
 import { queue } from './queue.ts';
 import type { LoopDelay } from './summary.ts';
 import { writer } from './wire.ts';
@@ -18,6 +18,8 @@ export type SendOptions = {
   /** Ends the sending; requests under way get a second more. */
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** Resolves when there is room for more records: what is given up need not wait, and all of it at once may be too much. */
+  readonly room?: () => Promise<unknown>;
   /** The most connections at once; default: as many as requests can be under way, but 4096 at most. */
   readonly connections?: number;
 };
@@ -29,6 +31,9 @@ const MOST_CONNECTIONS = 4096;
 const WARM_MS = 100;
 const LOOP_RESOLUTION_MS = 10;
 
+/** So many requests are looked at before the start; a plan that has more is taken to go on as it begins. */
+const AHEAD = 10_000;
+
 /** A backlog leaves in portions, so that answers are read meanwhile. */
 const PORTION = 64;
 
@@ -39,12 +44,13 @@ const PORTION = 64;
  * what a server does. Call it some 100 ms before `startAt`, so that connections can be opened ahead. The requests are
  * taken one by one as they fall due, in the order of their times: a plan that is generated need never be in memory.
  */
-export const sendTraffic = async (plan: Stream, startAt: Nanos, options: SendOptions): Promise<LoopDelay> => {
-  using pool = connections(new URL(plan.url), options.connections ?? enough(plan));
+export const sendTraffic = async (plan: TrafficPlan, startAt: Nanos, options: SendOptions): Promise<LoopDelay> => {
+  const ahead = [...Iterator.from(plan.requests).take(AHEAD)];
+  using pool = connections(new URL(plan.url), options.connections ?? enough(ahead, plan.timeoutMs));
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
   try {
-    await new Sending(plan, startAt, options, pool).done();
+    await new Sending(plan, startAt, options, pool).done(peak(ahead, WARM_MS));
   } finally {
     delay.disable();
   }
@@ -52,11 +58,8 @@ export const sendTraffic = async (plan: Stream, startAt: Nanos, options: SendOpt
 };
 
 /** Each request holds a connection for `timeoutMs` at most: so many can be under way, and no server can make it more. */
-const enough = (plan: Stream): number => Math.max(1, Math.min(MOST_CONNECTIONS, most(plan, plan.timeoutMs) + 1));
-
-/** The most requests within a stretch; nobody knows before they are generated. */
-const most = ({ requests }: Stream, windowMs: number): number =>
-  Array.isArray(requests) ? peak({ requests }, windowMs) : Number.POSITIVE_INFINITY;
+const enough = (ahead: readonly PlannedRequest[], timeoutMs: number): number =>
+  ahead.length < AHEAD ? Math.max(1, Math.min(MOST_CONNECTIONS, peak(ahead, timeoutMs) + 1)) : MOST_CONNECTIONS;
 
 /** The histogram holds the time between two ticks of its timer; what exceeds the timer's own period is delay. */
 const loopDelay = (delay: ELDHistogram): LoopDelay => {
@@ -66,12 +69,13 @@ const loopDelay = (delay: ELDHistogram): LoopDelay => {
 
 /** One sending of one plan, from its first connection to its last record. Its times are milliseconds after the start. */
 class Sending {
-  readonly #plan: Stream;
+  readonly #plan: TrafficPlan;
   readonly #startAt: Nanos;
   readonly #pool: Connections;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #record: (record: LedgerRecord) => void;
+  readonly #room: () => Promise<unknown>;
   readonly #stamp: (ms: number) => string;
   readonly #text: ReturnType<typeof writer>;
   readonly #requests: Iterator<PlannedRequest>;
@@ -84,21 +88,23 @@ class Sending {
   #left = 0;
   #departed = false;
 
-  constructor(plan: Stream, startAt: Nanos, options: SendOptions, pool: Connections) {
+  constructor(plan: TrafficPlan, startAt: Nanos, options: SendOptions, pool: Connections) {
     this.#plan = plan;
     this.#startAt = startAt;
     this.#pool = pool;
     this.#clock = options.clock ?? systemClock;
     this.#signal = options.signal;
     this.#record = options.record;
+    this.#room = options.room ?? turn;
     this.#stamp = stamps(startAt);
     this.#text = writer(plan);
     this.#requests = plan.requests[Symbol.iterator]();
   }
 
-  async done(): Promise<void> {
+  /** `warm`: connections to be opened ahead. */
+  async done(warm: number): Promise<void> {
     await this.#rest(-toMs(SECOND), this.#signal);
-    if (!this.#signal.aborted) this.#pool.warm(most(this.#plan, WARM_MS));
+    if (!this.#signal.aborted) this.#pool.warm(warm);
     await Promise.all([this.#depart(), this.#expire(), this.#leave()]);
   }
 
@@ -119,6 +125,7 @@ class Sending {
       if (this.#signal.aborted) break;
       this.#launch(flight);
       if (++portion % PORTION === 0) await turn();
+      if (this.#signal.aborted) break;
     }
     this.#departed = true;
     this.#over();
@@ -201,17 +208,19 @@ class Sending {
     const either = AbortSignal.any([this.#signal, this.#settled.signal]);
     if (!either.aborted) await once(either, 'abort');
     if (this.#settled.signal.aborted) return;
-    this.#abort((flight) => flight.sent === null);
+    await this.#abort((flight) => flight.sent === null);
     await this.#rest(this.#now() + toMs(GRACE), this.#settled.signal);
-    this.#abort(() => true);
+    await this.#abort(() => true);
   }
 
-  #abort(which: (flight: Flight) => boolean): void {
+  async #abort(which: (flight: Flight) => boolean): Promise<void> {
+    for (const flight of this.#under.all()) if (which(flight)) this.#settle(flight, ABORTED);
+    let portion = 0;
     for (let next = this.#requests.next(); !next.done; next = this.#requests.next()) {
       this.#left += 1;
       this.#settle(flightOf(next.value), ABORTED);
+      if (++portion % PORTION === 0) await this.#room();
     }
-    for (const flight of this.#under.all()) if (which(flight)) this.#settle(flight, ABORTED);
   }
 
   /** Sleeps until then or until the signal, whichever is first. */

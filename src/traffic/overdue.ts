@@ -9,11 +9,12 @@ import type { TrafficPlan } from './plan.ts';
  * Records of the plan's first requests, those that were due before `now`: not sent, for all of them at once would be a burst
  * that nobody has planned.
  */
-export const overdue = (plan: TrafficPlan, startAt: Nanos, now: Nanos): LedgerRecord[] => {
+export function* overdue(plan: TrafficPlan, startAt: Nanos, now: Nanos): Generator<LedgerRecord, void, void> {
   const late = toMs(now - startAt);
   const stamp = stamps(startAt);
   const error = `not sent: the client came up ${Math.round(late)} ms after the start`;
-  return plan.requests
-    .filter(({ atMs }) => atMs < late)
-    .map((request) => entry(plan.runId, flightOf(request), late, { status: null, error }, stamp));
-};
+  for (const request of plan.requests) {
+    if (request.atMs >= late) return;
+    yield entry(plan.runId, flightOf(request), late, { status: null, error }, stamp);
+  }
+}

@@ -29,13 +29,16 @@ export type TrafficPlan = {
   /** Base URL, as the client itself reaches the entry component. */
   readonly url: string;
   readonly timeoutMs: number;
-  readonly requests: readonly PlannedRequest[];
+  /** In the order of their times, from the first on each time that they are asked for. */
+  readonly requests: Iterable<PlannedRequest>;
   /** What the whole plan was made from, so that it need not be sent to make it elsewhere; a plan made by hand has none. */
   readonly input?: PlanInput;
+  /** The part of the whole that its requests are; without it, all. */
+  readonly share?: { readonly worker: number; readonly of: number };
 };
 
-/** What a client needs of a plan; the requests may be generated as they are asked for. */
-export type Stream = Pick<TrafficPlan, 'runId' | 'url' | 'timeoutMs'> & { readonly requests: Iterable<PlannedRequest> };
+/** How many requests there are, and the mean time between them. */
+export type Pace = { readonly planned: number; readonly spacingMs: number };
 
 export type Load = {
   /** Requests per second, over all journeys; where a ramp begins. */
@@ -62,52 +65,81 @@ export type PlanInput = {
 type Step = Platform['journeys'][string][number];
 /** One user going through one journey once, in a session of its own. */
 type Visit = { readonly journey: string; readonly user: string; readonly session: string; readonly order: string };
-/** A plan is held in memory and its ledger hashed as one text: this many requests still fit. */
-const MOST = 500_000;
-const TOO_MANY = '; lower the rate or the time';
+/** A ledger takes some 600 bytes a request on disk, and a minute or two a ten million to judge (docs/adr/0017). */
+const MOST = 10_000_000;
 
 /**
  * Journeys start by the load's arrival process, at the load's rate divided by the mean number of their steps; each is
  * walked by one user in a session of its own, its steps due at their times after its start. Steps due at or after the
- * end are left out. Requests are ordered by time and numbered in that order. Throws Usage with all that is wrong.
+ * end are left out. Requests are ordered by time and numbered in that order; they are generated as they are asked for, in
+ * memory that does not grow with their number. Throws Usage with all that is wrong.
  */
 export const trafficPlan = (input: PlanInput): TrafficPlan => {
   const { runId, seed, url, load } = input;
   const wrong = complaints(input);
   if (wrong.length > 0) throw new Usage(`traffic: ${wrong.join('; ')}`);
-  return { runId, seed, url, timeoutMs: load.timeoutMs, requests: [...requestsOf(input)], input };
+  return { runId, seed, url, timeoutMs: load.timeoutMs, requests: each(() => requestsOf(input)), input };
 };
 
-/**
- * The same plan for a client that takes its requests one by one: they are generated as they are asked for, from the first on
- * each time, in memory that does not grow with their number. Throws as `trafficPlan` does, but not for their number.
- */
-export const trafficStream = (input: PlanInput): Stream => {
-  const wrong = complaints(input).filter((complaint) => !complaint.endsWith(TOO_MANY));
-  if (wrong.length > 0) throw new Usage(`traffic: ${wrong.join('; ')}`);
-  const { runId, url, load } = input;
-  return { runId, url, timeoutMs: load.timeoutMs, requests: { [Symbol.iterator]: () => requestsOf(input) } };
-};
+const each = <T>(of: () => Iterator<T>): Iterable<T> => ({ [Symbol.iterator]: of });
 
-/** The requests of worker `i` of `n`, taken in turn so that each worker sees the same arrival process, thinned. */
-export const shard = (plan: TrafficPlan, i: number, n: number): TrafficPlan => ({
+/** The requests of worker `worker` of `of`, taken in turn so that each worker sees the same arrival process, thinned. */
+export const shard = (plan: TrafficPlan, worker: number, of: number): TrafficPlan => ({
   ...plan,
-  requests: plan.requests.filter((request) => request.n % n === i),
+  requests: each(() => Iterator.from(plan.requests).filter(({ n }) => n % of === worker)),
+  share: { worker, of },
 });
 
-/** SHA-256, in hex, of all that the plan's requests are: plans of the same fingerprint send the same, at the same times. */
-export const fingerprint = ({ runId, url, timeoutMs, requests }: TrafficPlan): string => {
-  const hash = createHash('sha256').update(JSON.stringify([runId, url, timeoutMs]));
-  for (const request of requests) hash.update(JSON.stringify(request));
+/** The plan without its first requests. */
+export const without = ({ input, share, ...plan }: TrafficPlan, first: number): TrafficPlan => ({
+  ...plan,
+  requests: each(() => Iterator.from(plan.requests).drop(first)),
+});
+
+/** A whole plan as JSON can say it to another process: its requests are made again there, if they can be. */
+export const packed = ({ requests, ...plan }: TrafficPlan): object =>
+  plan.input ? plan : { ...plan, requests: [...requests] };
+
+/** The plan that was packed. */
+export const unpacked = (plan: TrafficPlan): TrafficPlan => (plan.input ? trafficPlan(plan.input) : plan);
+
+/** Requests are counted without being made, where it is known from what. A share's spacing is the whole's, thinned. */
+export const paceOf = ({ requests, input, share }: TrafficPlan): Pace => {
+  const whole = paced(input ? dueTimes(input) : Iterator.from(requests).map(({ atMs }) => atMs));
+  if (!share || !input) return whole;
+  const { worker, of } = share;
+  return { planned: Math.max(0, Math.ceil((whole.planned - worker) / of)), spacingMs: whole.spacingMs * of };
+};
+
+const paced = (times: Iterable<number>): Pace => {
+  let [planned, first, last] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const atMs of times) {
+    planned += 1;
+    first = Math.min(first, atMs);
+    last = Math.max(last, atMs);
+  }
+  return { planned, spacingMs: planned > 1 ? (last - first) / (planned - 1) : 0 };
+};
+
+/** So many requests tell one version of the generator from another. */
+const FINGERS = 100_000;
+
+/**
+ * SHA-256, in hex, of what the plan is made from and of its first requests, all they are: plans of the same fingerprint send
+ * the same, at the same times.
+ */
+export const fingerprint = ({ runId, url, timeoutMs, input, requests }: TrafficPlan): string => {
+  const hash = createHash('sha256').update(JSON.stringify([runId, url, timeoutMs, input]));
+  for (const request of Iterator.from(requests).take(FINGERS)) hash.update(JSON.stringify(request));
   return hash.digest('hex');
 };
 
 /** The most requests that are due within any stretch of `windowMs`. */
-export const peak = (plan: Pick<TrafficPlan, 'requests'>, windowMs: number): number => {
+export const peak = (requests: readonly Pick<PlannedRequest, 'atMs'>[], windowMs: number): number => {
   let most = 0;
   let first = 0;
-  plan.requests.forEach(({ atMs }, last) => {
-    while (plan.requests[first]!.atMs <= atMs - windowMs) first += 1;
+  requests.forEach(({ atMs }, last) => {
+    while (requests[first]!.atMs <= atMs - windowMs) first += 1;
     most = Math.max(most, last - first + 1);
   });
   return most;
@@ -158,19 +190,33 @@ const earliest = (lanes: ReadonlyMap<number, Queue<Draft>>, ms: number): Queue<D
   return best;
 };
 
-function* visits({ runId, seed, load, journeys, seconds }: PlanInput): Generator<[number, Visit], void, void> {
-  const weights = weightsOf(load, journeys).filter(([, weight]) => weight > 0);
-  const pick = random(seed, 1);
+function* visits(input: PlanInput): Generator<[number, Visit], void, void> {
+  const { runId, seed, load } = input;
   const who = random(seed, 2);
-  const steps = meanSteps(weights, journeys);
-  const process = typeof load.arrivals === 'object' ? { rampTo: load.arrivals.rampTo / steps } : load.arrivals;
   let index = 0;
-  for (const startMs of arrivals(process, load.rate / steps, seconds, random(seed, 0))) {
-    const journey = weighted(weights, pick());
+  for (const [startMs, journey] of starts(input)) {
     const user = `firedrill-user-${1 + Math.floor(who() * load.users)}`;
     const ids = digest(runId, `visit/${index++}`);
     yield [startMs, { journey, user, session: `session-${ids.slice(0, 16)}`, order: `order-${ids.slice(16, 32)}` }];
   }
+}
+
+/** When visits begin, and by which journey. */
+function* starts({ seed, load, journeys, seconds }: PlanInput): Generator<[number, string], void, void> {
+  const weights = weightsOf(load, journeys).filter(([, weight]) => weight > 0);
+  const pick = random(seed, 1);
+  const steps = meanSteps(weights, journeys);
+  const process = typeof load.arrivals === 'object' ? { rampTo: load.arrivals.rampTo / steps } : load.arrivals;
+  for (const startMs of arrivals(process, load.rate / steps, seconds, random(seed, 0)))
+    yield [startMs, weighted(weights, pick())];
+}
+
+/** The times of all requests, in no order. */
+function* dueTimes(input: PlanInput): Generator<number, void, void> {
+  const ends = input.seconds * 1000;
+  const says = sayings(input.journeys);
+  for (const [startMs, journey] of starts(input))
+    for (const { offset } of says.get(journey)!) if (startMs + offset < ends) yield startMs + offset;
 }
 
 /** Makes a step of a visit a request. */
@@ -254,7 +300,10 @@ const complaints = ({ runId, seed, url, load, journeys, seconds }: PlanInput): s
       weights.every(([, weight]) => Number.isFinite(weight) && weight >= 0) && total(weights) > 0,
       'journey weights must be 0 or more, and not all 0',
     ],
-    [!(expected > MOST), `about ${Math.round(expected)} requests are too many, ${MOST} are the most${TOO_MANY}`],
+    [
+      !(expected > MOST),
+      `about ${Math.round(expected)} requests are too many, ${MOST} are the most; lower the rate or the time`,
+    ],
   ];
   return rules.filter(([holds]) => !holds).map(([, complaint]) => complaint);
 };

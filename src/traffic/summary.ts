@@ -1,8 +1,7 @@
 // What the ledger says about the client: how much it sent, how late, and whether it kept up. Pure.
-import { hash } from 'node:crypto';
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
-import { failed, type LedgerRecord, type TrafficSummary, toLine, untold } from './ledger.ts';
-import type { PlannedRequest, Stream, TrafficPlan } from './plan.ts';
+import { failed, type LedgerRecord, type TrafficSummary, untold } from './ledger.ts';
+import type { Pace } from './plan.ts';
 
 /** Milliseconds. */
 export type Quantiles = {
@@ -32,7 +31,8 @@ export type ClientSummary = TrafficSummary & {
 /** Takes records one by one, so that a long run need not be held in memory. */
 export type Tally = {
   add(record: LedgerRecord): void;
-  summary(loopDelay: LoopDelay | null): ClientSummary;
+  /** Of a client that had this plan. */
+  summary(pace: Pace, loopDelay: LoopDelay | null): ClientSummary;
   /** The histogram behind `latencyMs`, in microseconds: HdrHistogram's V2 encoding, compressed, in base64. */
   latency(): string;
 };
@@ -46,9 +46,8 @@ export type Tally = {
 const LATE_TAIL_MS = 500;
 const LATE_MEDIAN_MS = 50;
 
-/** Percentiles are HDR histograms', to three digits. Of a plan that is generated, what has a record is what was planned. */
-export const tally = ({ requests }: Pick<Stream, 'requests'>): Tally => {
-  const listed = Array.isArray(requests) ? (requests as readonly PlannedRequest[]) : null;
+/** Percentiles are HDR histograms', to three digits. */
+export const tally = (): Tally => {
   const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0 };
   const [latency, service, lateness] = [histogram(), histogram(), histogram()];
   const add = (record: LedgerRecord): void => {
@@ -64,12 +63,10 @@ export const tally = ({ requests }: Pick<Stream, 'requests'>): Tally => {
     put(latency, record.latencyMs ?? 0);
     put(service, record.serviceMs ?? 0);
   };
-  const summary = (loopDelayMs: LoopDelay | null): ClientSummary => {
+  const summary = ({ planned, spacingMs }: Pace, loopDelayMs: LoopDelay | null): ClientSummary => {
     const { sent, answered, failed, aborted } = counts;
     const schedulingErrorMs = quantiles(lateness);
-    const planned = listed?.length ?? counts.seen;
     const missing = planned - counts.seen;
-    const spacingMs = listed ? spacing(listed) : 0;
     const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
     return { planned, sent, answered, failed, aborted, saturated, ...times };
@@ -77,22 +74,11 @@ export const tally = ({ requests }: Pick<Stream, 'requests'>): Tally => {
   return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
 };
 
-/** The summary of all the plan's records; `loopDelay` is the client's, the worst one where there were several. */
-export const summarise = (
-  records: Iterable<LedgerRecord>,
-  plan: TrafficPlan,
-  loopDelay: LoopDelay | null = null,
-): ClientSummary => {
-  const all = tally(plan);
-  for (const record of records) all.add(record);
-  return all.summary(loopDelay);
-};
-
 /** Whether its latency is one: answered, or waited for in vain as long as anybody would. */
 export const measured = (record: LedgerRecord): boolean =>
   !untold(record) && (record.status !== null || record.error === 'timeout');
 
-type Pace = {
+type Lateness = {
   readonly unsent: number;
   readonly missing: number;
   readonly spacingMs: number;
@@ -106,7 +92,7 @@ const saturation = ({
   spacingMs,
   schedulingErrorMs: late,
   loopDelayMs: loop,
-}: Pace): string | null => {
+}: Lateness): string | null => {
   const tail = Math.max(LATE_TAIL_MS, spacingMs);
   const median = Math.max(LATE_MEDIAN_MS, spacingMs);
   if (missing > 0) return `${missing} planned requests have no record`;
@@ -119,9 +105,6 @@ const saturation = ({
 };
 
 const ms = (value: number): string => `${Math.round(value)} ms`;
-
-const spacing = (requests: readonly PlannedRequest[]): number =>
-  requests.length > 1 ? (requests.at(-1)!.atMs - requests[0]!.atMs) / (requests.length - 1) : 0;
 
 // Histograms hold whole microseconds.
 const histogram = (): Histogram =>
@@ -144,13 +127,4 @@ export const mergedLatency = (encoded: readonly string[]): Quantiles => {
   const all = histogram();
   for (const one of encoded) all.add(decodeFromCompressedBase64(one));
   return quantiles(all);
-};
-
-/** The ledger as a file has it, ordered by `n`, and that text's SHA-256 in hex: the same records always give the same. */
-export const canonicalLedger = (
-  records: Iterable<LedgerRecord>,
-): { readonly text: string; readonly sha256: string } => {
-  const ordered = [...records].sort((a, b) => a.n - b.n);
-  const text = ordered.map((record) => `${toLine(record)}\n`).join('');
-  return { text, sha256: hash('sha256', text) };
 };

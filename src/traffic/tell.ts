@@ -1,17 +1,20 @@
 // Traffic as a worker program tells it: one line for every ledger record as it ends, a summary as the last.
+import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Nanos } from '../model.ts';
 import { type Clock, systemClock } from '../time.ts';
 import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
-import type { Stream } from './plan.ts';
+import { inTurns } from './ledger-file.ts';
+import { paceOf, type TrafficPlan, without } from './plan.ts';
 import { type ClientSummary, tally } from './summary.ts';
 
 /** The last line. `records` is how many records there were before it; `latency` is the histogram of `done.latencyMs`. */
 export type Done = { readonly done: ClientSummary; readonly records: number; readonly latency: string };
 
 export type Telling = {
-  readonly plan: Stream;
+  readonly plan: TrafficPlan;
   readonly startAt: Nanos;
   /** Takes the lines; when it fails, the traffic ends. */
   readonly output: Writable;
@@ -19,14 +22,14 @@ export type Telling = {
   readonly clock?: Clock;
   readonly connections?: number;
   /** Records of the plan's first requests, which are not to be sent any more. */
-  readonly unsent?: readonly LedgerRecord[];
+  readonly unsent?: Iterable<LedgerRecord>;
 };
 
 /** Sends the plan, but for what is `unsent`, and writes its ledger; resolves with what it came to, when all is written. */
 export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
   const { plan, startAt, output, ending, unsent = [], clock = systemClock, connections } = telling;
   output.on('error', () => ending.abort());
-  const all = tally(plan);
+  const all = tally();
   let records = 0;
   const lines = inTurns(output);
   const record = (one: LedgerRecord): void => {
@@ -35,12 +38,11 @@ export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
     lines.add(`${toLine(one)}\n`);
   };
   for (const one of unsent) record(one);
-  const rest = unsent.length > 0 ? { ...plan, requests: [...plan.requests].slice(unsent.length) } : plan;
-  const loopDelay = await sendTraffic(rest, startAt, {
-    ...{ record, signal: ending.signal, clock },
+  const loopDelay = await sendTraffic(records > 0 ? without(plan, records) : plan, startAt, {
+    ...{ record, signal: ending.signal, clock, room: () => roomIn(output) },
     ...(connections ? { connections } : {}),
   });
-  const last: Done = { done: all.summary(loopDelay), records, latency: all.latency() };
+  const last: Done = { done: all.summary(paceOf(plan), loopDelay), records, latency: all.latency() };
   lines.flush();
   await new Promise<void>((resolve) => {
     output.end(`${JSON.stringify(last)}\n`, () => resolve());
@@ -48,16 +50,6 @@ export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
   return last.done;
 };
 
-/** All that one turn of the event loop brings is written at once: a write costs more than a record. */
-const inTurns = (output: Writable) => {
-  let text = '';
-  const flush = (): void => {
-    if (text) output.write(text);
-    text = '';
-  };
-  const add = (line: string): void => {
-    if (!text) setImmediate(flush);
-    text += line;
-  };
-  return { add, flush };
-};
+/** A reader that has gone leaves room for everything. */
+const roomIn = (output: Writable): Promise<unknown> =>
+  output.writableNeedDrain ? once(output, 'drain').catch(() => undefined) : turn();

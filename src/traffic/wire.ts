@@ -1,14 +1,16 @@
 // A request as HTTP/1.1 has it on the wire (RFC 9112), head and body in one text.
 import { Malformed } from './failure.ts';
 import { type Identity, requestHeaders, runHeaders } from './identity.ts';
-import type { PlannedRequest, Stream } from './plan.ts';
+import type { PlannedRequest, TrafficPlan } from './plan.ts';
 
 /** What may stand in a request line: no blank, no control character, nothing beyond ASCII. */
 const TARGET = /^[!-~]+$/;
 const HAS_BODY = new Set(['POST', 'PUT', 'PATCH']);
 
 /** Writes the requests of one plan. What it returns throws Malformed for a path that HTTP does not allow. */
-export const writer = (plan: Pick<Stream, 'url' | 'runId'>): ((request: PlannedRequest, ids: Identity) => string) => {
+export const writer = (
+  plan: Pick<TrafficPlan, 'url' | 'runId'>,
+): ((request: PlannedRequest, ids: Identity) => string) => {
   const url = new URL(plan.url);
   // The base URL's own path stays in front of every request's.
   const base = url.pathname.replace(/\/$/, '');

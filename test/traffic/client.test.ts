@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import { fromIso, systemClock, toMs } from '../../src/time.ts';
 import { identity } from '../../src/traffic/identity.ts';
-import { summarise } from '../../src/traffic/summary.ts';
-import { every, planAt, sent, serve, serveTcp } from './helpers.ts';
+import { every, planAt, sent, serve, serveTcp, summarise } from './helpers.ts';
 
 const outcome = ({ status, error }: { status: number | null; error: string | null }): number | string | null =>
   status ?? error;

@@ -3,8 +3,7 @@ import { errors } from 'undici';
 import { stamps } from '../../src/time.ts';
 import { failure, triedAddress } from '../../src/traffic/failure.ts';
 import { entry, failing, flightOf } from '../../src/traffic/flight.ts';
-import { summarise } from '../../src/traffic/summary.ts';
-import { planAt } from './helpers.ts';
+import { planAt, summarise } from './helpers.ts';
 
 const system = (code: string, more: object = {}): Error =>
   Object.assign(new Error(`connect ${code}`), { code, ...more });

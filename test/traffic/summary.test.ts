@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { random } from '../../src/traffic/random.ts';
-import { summarise } from '../../src/traffic/summary.ts';
-import { every, planAt, record, unsent } from './helpers.ts';
+import { every, planAt, record, summarise, unsent } from './helpers.ts';
 
 const plan = (count: number, spacingMs: number) => planAt('http://h', every(spacingMs, count), 2000);
 const made = (count: number, spacingMs: number, over: (n: number) => object): LedgerRecord[] =>

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Window } from '../../src/model.ts';
 import { arrivals } from '../../src/traffic/arrivals.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { type Random, random } from '../../src/traffic/random.ts';
-import { higherRanks, ledgerEffect, moreFailures } from '../../src/traffic/witness.ts';
+import { higherRanks, type LedgerEffect, moreFailures, witness } from '../../src/traffic/witness.ts';
 import { record, unsent, windowOf } from './helpers.ts';
 
 type Shape = { readonly rate: number; readonly seconds: number };
@@ -42,6 +43,12 @@ const simulate = (seed: number, { rate, seconds }: Shape, hurt: Hurt = () => ({}
       ...(atMs >= seconds * 1000 ? hurt({ atMs, tookMs, kind, next }) : {}),
     });
   });
+};
+
+const ledgerEffect = (records: readonly LedgerRecord[], baseline: Window, fault: Window): LedgerEffect => {
+  const { add, effect } = witness(baseline, fault, 1);
+  for (const one of records) add(one);
+  return effect();
 };
 
 const effectOf = (records: readonly LedgerRecord[], { seconds }: Shape) =>

@@ -1,0 +1,89 @@
+// The ledger as a file: a line for each record as it ends, read back without ever being whole in memory.
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import { createGunzip } from 'node:zlib';
+import { oneLine, Usage } from '../errors.ts';
+import { fromLine, type LedgerRecord, toLine } from './ledger.ts';
+
+export type LedgerWriter = {
+  add(record: LedgerRecord): void;
+  /** Resolves when all of it is written, or can't be: then `onError` was told. */
+  end(): Promise<void>;
+};
+
+/** Records are written in the order in which they end: whatever stops the run, those before it are in the file. */
+export const writeLedger = (file: string, onError: (error: Error) => void): LedgerWriter => {
+  const output = createWriteStream(file).on('error', onError);
+  const lines = inTurns(output);
+  return {
+    add: (record) => lines.add(`${toLine(record)}\n`),
+    end: () => {
+      lines.flush();
+      return new Promise((resolve) => output.end(() => resolve()));
+    },
+  };
+};
+
+/** All that one turn of the event loop brings is written at once: a write costs more than a record. */
+export const inTurns = (output: Pick<NodeJS.WritableStream, 'write'>): { add(line: string): void; flush(): void } => {
+  let text = '';
+  const flush = (): void => {
+    if (text) output.write(text);
+    text = '';
+  };
+  const add = (line: string): void => {
+    if (!text) setImmediate(flush);
+    text += line;
+  };
+  return { add, flush };
+};
+
+const CHUNK = 1 << 20;
+/** No record comes near it. */
+const LONGEST = 1 << 20;
+
+/**
+ * Gives every record of a ledger, or of its gzipped form, to `take`; resolves with the SHA-256, in hex, of its text. The half of a
+ * line that a killed process left at its end is no record. Throws Usage with file and line where it is damaged.
+ */
+export const readLedger = async (file: string, take: (record: LedgerRecord) => void): Promise<string> => {
+  const hash = createHash('sha256');
+  const decoder = new StringDecoder('utf8');
+  let [rest, number] = ['', 0];
+  const taken = (line: string): void => {
+    number += 1;
+    if (line === '') return;
+    try {
+      take(fromLine(line));
+    } catch (error) {
+      throw new Usage(`${file}:${number}: ${oneLine(error)}`);
+    }
+  };
+  for await (const bytes of bytesOf(file)) {
+    hash.update(bytes);
+    const lines = (rest + decoder.write(bytes)).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) taken(line);
+    if (rest.length > LONGEST) taken(rest);
+  }
+  if (isWhole(rest)) taken(rest);
+  return hash.digest('hex');
+};
+
+const isWhole = (line: string): boolean => {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const bytesOf = (file: string): AsyncIterable<Buffer> => {
+  const raw = createReadStream(file, { highWaterMark: CHUNK });
+  if (!file.endsWith('.gz')) return raw;
+  const input = raw.pipe(createGunzip({ chunkSize: CHUNK }));
+  raw.on('error', (error) => input.destroy(error));
+  return input;
+};
