@@ -35,13 +35,15 @@ export type Bins = {
 /** A bin's 99th percentile needs no more; up to 600 bins have them in memory. */
 const MOST = 1000;
 
-type Filling = { readonly timings: Sample<Timing>; readonly late: Sample<number>; latest: number | null };
+/** A request's times; `told`: its latency is one. */
+type Times = Timing & { readonly told: boolean };
+type Filling = { readonly times: Sample<Times>; latest: number | null };
 
 /** Requests that were never sent, or given up with the run, are in no bin. */
 export const binning = (axis: Axis, seed: number): { add(record: LedgerRecord): void; bins(): Bins } => {
   const since = offsets(axis.start);
   const outcomes = new Map<string, number[]>();
-  const filling = Array.from({ length: axis.bins }, () => empty(seed));
+  const filling = Array.from({ length: axis.bins }, (): Filling => ({ times: sample(MOST, seed), latest: null }));
   const add = (record: LedgerRecord): void => {
     const at = Math.floor(since(record.intended) / 1e9 / axis.width);
     const bin = filling[at];
@@ -51,22 +53,21 @@ export const binning = (axis: Axis, seed: number): { add(record: LedgerRecord): 
     outcomes.get(name)![at]! += 1;
     fill(bin, record);
   };
-  const bins = (): Bins => ({
-    outcomes,
-    bins: filling.map(({ timings, late, latest }) => ({ timings: timings.kept(), late: late.kept(), latest })),
-  });
-  return { add, bins };
+  return { add, bins: () => ({ outcomes, bins: filling.map(binOf) }) };
 };
-
-const empty = (seed: number): Filling => ({ timings: sample(MOST, seed), late: sample(MOST, seed), latest: null });
 
 const fill = (bin: Filling, record: LedgerRecord): void => {
   const { n, latencyMs, serviceMs } = record;
   const timing = { latencyMs: latencyMs ?? 0, serviceMs: serviceMs ?? 0 };
-  const late = Math.max(0, timing.latencyMs - timing.serviceMs);
-  if (measured(record)) bin.timings.add(n, () => timing);
-  bin.late.add(n, () => late);
-  bin.latest = Math.max(bin.latest ?? 0, late);
+  bin.latest = Math.max(bin.latest ?? 0, lateness(timing));
+  bin.times.add(n, () => ({ ...timing, told: measured(record) }));
+};
+
+const lateness = ({ latencyMs, serviceMs }: Timing): number => Math.max(0, latencyMs - serviceMs);
+
+const binOf = ({ times, latest }: Filling): Bin => {
+  const kept = times.kept();
+  return { timings: kept.filter(({ told }) => told), late: kept.map(lateness), latest };
 };
 
 /** What went well is one thing, every way to go wrong another. */
