@@ -280,10 +280,15 @@ const weighted = (weights: Weights, uniform: number): string => {
   return weights.at(-1)![0];
 };
 
-const complaints = ({ runId, seed, url, load, journeys, seconds }: PlanInput): string[] => {
+const lastRate = ({ rate, arrivals }: Load): number => (typeof arrivals === 'object' ? arrivals.rampTo : rate);
+
+/** About how many requests will come of it. */
+export const about = ({ load, seconds }: PlanInput): number => ((load.rate + lastRate(load)) / 2) * seconds;
+
+const complaints = (input: PlanInput): string[] => {
+  const { runId, seed, url, load, journeys, seconds } = input;
   const weights = weightsOf(load, journeys);
-  const last = typeof load.arrivals === 'object' ? load.arrivals.rampTo : load.rate;
-  const expected = ((load.rate + last) / 2) * seconds;
+  const [last, expected] = [lastRate(load), about(input)];
   const positive = (value: number): boolean => Number.isFinite(value) && value > 0;
   const unknown = weights.map(([name]) => name).filter((name) => !Object.hasOwn(journeys, name));
   const rules: [boolean, string][] = [

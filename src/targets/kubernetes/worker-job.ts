@@ -1,6 +1,6 @@
 // The objects of which traffic workers are made: an Indexed Job, and the plan's input that its pods read. Pure.
 import type { V1ConfigMap, V1Job, V1PodSpec } from '@kubernetes/client-node';
-import { type PlanInput, paceOf, shard, trafficPlan } from '../../traffic/plan.ts';
+import { about, type PlanInput } from '../../traffic/plan.ts';
 import { labels, nameOf, type Owner } from './own.ts';
 
 export const COMPONENT = { 'app.kubernetes.io/component': 'traffic-worker' } as const;
@@ -93,7 +93,7 @@ const LEAST_MI = 64;
 
 /** Room for the ledger of one of `n` workers, in MiB. */
 const ledgerMi = (input: PlanInput, n: number): number =>
-  LEAST_MI + Math.ceil((paceOf(shard(trafficPlan(input), 0, n)).planned * RECORD_BYTES) / 2 ** 20);
+  LEAST_MI + Math.ceil(((about(input) / n) * RECORD_BYTES) / 2 ** 20);
 
 /** Goes when its Job goes. Workers make the plan themselves: a plan can be larger than any object may be. */
 export const inputOf = (owner: Owner, namespace: string, jobUid: string, input: PlanInput): V1ConfigMap => ({
