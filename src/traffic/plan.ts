@@ -65,8 +65,8 @@ export type PlanInput = {
 type Step = Platform['journeys'][string][number];
 /** One user going through one journey once, in a session of its own. */
 type Visit = { readonly journey: string; readonly user: string; readonly session: string; readonly order: string };
-/** A ledger takes some 600 bytes a request on disk, and a minute or two a ten million to judge (docs/adr/0017). */
-const MOST = 10_000_000;
+/** Memory sets no limit (docs/adr/0017); but this many take 12 GB of disk and some minutes to judge: more is a slip. */
+const MOST = 20_000_000;
 
 /**
  * Journeys start by the load's arrival process, at the load's rate divided by the mean number of their steps; each is
