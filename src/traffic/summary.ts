@@ -17,6 +17,9 @@ export type Quantiles = {
 /** How late the client's own event loop ran, in milliseconds. */
 export type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
 
+/** What the client says of itself: how late its event loop ran, and how many connections it opened. */
+export type ClientState = { readonly loopDelayMs: LoopDelay; readonly connections: number };
+
 export type ClientSummary = TrafficSummary & {
   readonly planned: number;
   readonly aborted: number;
@@ -27,12 +30,14 @@ export type ClientSummary = TrafficSummary & {
   /** Sent minus intended. */
   readonly schedulingErrorMs: Quantiles;
   readonly loopDelayMs: LoopDelay | null;
+  /** How many connections carried all of it; null where only the ledger is known. */
+  readonly connections: number | null;
 };
 
 /** Takes records one by one, so that a long run need not be held in memory. */
 export type Tally = {
   add(record: LedgerRecord): void;
-  summary(loopDelay: LoopDelay | null): ClientSummary;
+  summary(client: ClientState | null): ClientSummary;
   /** The histogram behind `latencyMs`, in microseconds: HdrHistogram's V2 encoding, compressed, in base64. */
   latency(): string;
 };
@@ -64,7 +69,8 @@ export const tally = ({ requests }: Pick<Stream, 'requests'>): Tally => {
     put(latency, record.latencyMs ?? 0);
     put(service, record.serviceMs ?? 0);
   };
-  const summary = (loopDelayMs: LoopDelay | null): ClientSummary => {
+  const summary = (client: ClientState | null): ClientSummary => {
+    const loopDelayMs = client?.loopDelayMs ?? null;
     const { sent, answered, failed, aborted } = counts;
     const schedulingErrorMs = quantiles(lateness);
     const planned = listed?.length ?? counts.seen;
@@ -72,20 +78,20 @@ export const tally = ({ requests }: Pick<Stream, 'requests'>): Tally => {
     const spacingMs = listed ? spacing(listed) : 0;
     const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
-    return { planned, sent, answered, failed, aborted, saturated, ...times };
+    return { planned, sent, answered, failed, aborted, saturated, ...times, connections: client?.connections ?? null };
   };
   return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
 };
 
-/** The summary of all the plan's records; `loopDelay` is the client's, the worst one where there were several. */
+/** The summary of all the plan's records; `client` is null where nobody told of it. */
 export const summarise = (
   records: Iterable<LedgerRecord>,
   plan: TrafficPlan,
-  loopDelay: LoopDelay | null = null,
+  client: ClientState | null = null,
 ): ClientSummary => {
   const all = tally(plan);
   for (const record of records) all.add(record);
-  return all.summary(loopDelay);
+  return all.summary(client);
 };
 
 /** Whether its latency is one: answered, or waited for in vain as long as anybody would. */

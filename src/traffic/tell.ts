@@ -36,11 +36,11 @@ export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
   };
   for (const one of unsent) record(one);
   const rest = unsent.length > 0 ? { ...plan, requests: [...plan.requests].slice(unsent.length) } : plan;
-  const loopDelay = await sendTraffic(rest, startAt, {
+  const client = await sendTraffic(rest, startAt, {
     ...{ record, signal: ending.signal, clock },
     ...(connections ? { connections } : {}),
   });
-  const last: Done = { done: all.summary(loopDelay), records, latency: all.latency() };
+  const last: Done = { done: all.summary(client), records, latency: all.latency() };
   lines.flush();
   await new Promise<void>((resolve) => {
     output.end(`${JSON.stringify(last)}\n`, () => resolve());
