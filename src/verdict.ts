@@ -461,11 +461,12 @@ const controlDecision = ({ evidence }: Stored, layers: Verdict['layers']): Decis
 };
 
 const faultDecision = (
-  { plan, evidence }: Stored,
+  stored: Stored,
   times: Times,
   layers: Verdict['layers'],
   expectations: Verdict['expectations'],
 ): Decision => {
+  const { plan, evidence } = stored;
   const short = LAYERS.filter(
     (layer) => plan.demands[layer] && !gradeAtLeast(layers[layer].grade, plan.demands[layer]),
   );
@@ -485,9 +486,33 @@ const faultDecision = (
   const open = [
     ...excused.map((layer) => `${layer} has gaps where an answer was needed`),
     ...unknown.map((one) => `nobody knows: ${one.says} (${one.why})`),
+    ...LAYERS.filter((layer) => plan.demands[layer] && !excused.includes(layer)).flatMap((layer) =>
+      lost(stored, layer, times),
+    ),
   ];
   if (open.length > 0) return { outcome: 'inconclusive', because: open.join('; ') };
   return { outcome: 'pass', because: 'every layer that was asked to saw the fault and blamed the right place' };
+};
+
+/**
+ * What a layer answered before the fault and, in the later half of its looks or longer, no more: a part of it was lost. Another part
+ * may have located the fault, as Prometheus does without the Alertmanager that would have told somebody.
+ */
+const lost = ({ plan, evidence }: Stored, layer: LayerName, times: Times): string[] => {
+  const end = judgedUntil(plan, layer, times) + fromMs(5000);
+  const looks = evidence.looks.filter((look) => look.layer === layer && look.asked < end);
+  const isSince = ({ asked }: Look): boolean => times.injected !== null && asked > times.injected;
+  const since = looks.filter(isSince);
+  const later = since.slice(Math.floor(since.length / 2));
+  const gaps = evidence.gaps.filter((gap) => gap.layer === layer);
+  const without = (look: Look, query: string): boolean =>
+    gaps.some((gap) => gap.look === look.n && gap.query === query);
+  const answered = (look: Look, query: string): boolean =>
+    look.queries.some(({ text }) => text === query) && !without(look, query);
+  return [...new Map(gaps.map(({ query, why }) => [query, why]))]
+    .filter(([query]) => looks.some((look) => !isSince(look) && answered(look, query)))
+    .filter(([query]) => later.length > 1 && later.every((look) => without(look, query)))
+    .map(([query, why]) => `${layer}: ${query} was answered before the fault and then no more (${why})`);
 };
 
 // ---- Expectations ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import { alert, promql } from '../src/expect.ts';
 import { latency } from '../src/faults/latency.ts';
 import { none } from '../src/faults/none.ts';
 import type { Entry, HistoryEvent } from '../src/history.ts';
-import type { Window } from '../src/model.ts';
+import type { Nanos, Window } from '../src/model.ts';
 import { fromMs, iso } from '../src/time.ts';
 import { exitCodeOf, gradeSuspect, OUTCOMES, type Verdict, verdict } from '../src/verdict.ts';
 import {
@@ -164,6 +164,28 @@ describe('silence', () => {
       outcome: 'layer-unhealthy',
       because: 'alerts could not be asked: HTTP 503',
     });
+  });
+
+  const asking = looksOf(plan, 'alerts').map((look) => ({
+    ...look,
+    queries: ['GET /alerts', 'GET /rules'].map((text) => ({ id: text, text, url: text })),
+  }));
+  const gapsFrom = (at: Nanos) => asking.filter(({ asked }) => asked > at).map(({ window, n }) => gapOf(window, n));
+  const told = (gaps: ReturnType<typeof gapOf>[]): Verdict =>
+    judged({ alerts: [alertOn('shop', later(2000))], looks: asking, gaps });
+
+  test('of a part that answered before the fault and then no more makes even a layer that saw it inconclusive', () => {
+    const { outcome, because, layers } = told(gapsFrom(later(1500)));
+    expect(layers.alerts.grade).toBe('explained');
+    expect({ outcome, because }).toEqual({
+      outcome: 'inconclusive',
+      because: 'alerts: GET /alerts was answered before the fault and then no more (HTTP 503)',
+    });
+  });
+
+  test('of a part that had never answered, or that answers again, is only told', () => {
+    expect(told(gapsFrom(0n)).outcome).toBe('pass');
+    expect(told(gapsFrom(later(0)).slice(0, -1)).outcome).toBe('pass');
   });
 
   test('a layer that saw the fault in spite of a gap passes', () => {

@@ -16,6 +16,9 @@ export type Quantiles = {
 /** How late the client's own event loop ran, in milliseconds. */
 export type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
 
+/** What the client says of itself: how late its event loop ran, and how many connections it opened. */
+export type ClientState = { readonly loopDelayMs: LoopDelay; readonly connections: number };
+
 export type ClientSummary = TrafficSummary & {
   readonly planned: number;
   readonly aborted: number;
@@ -26,13 +29,15 @@ export type ClientSummary = TrafficSummary & {
   /** Sent minus intended. */
   readonly schedulingErrorMs: Quantiles;
   readonly loopDelayMs: LoopDelay | null;
+  /** How many connections carried all of it; null where only the ledger is known. */
+  readonly connections: number | null;
 };
 
 /** Takes records one by one, so that a long run need not be held in memory. */
 export type Tally = {
   add(record: LedgerRecord): void;
-  /** Of a client that had this plan. */
-  summary(pace: Pace, loopDelay: LoopDelay | null): ClientSummary;
+  /** Of a client that had this plan; null where nobody told of it. */
+  summary(pace: Pace, client: ClientState | null): ClientSummary;
   /** The histogram behind `latencyMs`, in microseconds: HdrHistogram's V2 encoding, compressed, in base64. */
   latency(): string;
 };
@@ -63,13 +68,14 @@ export const tally = (): Tally => {
     put(latency, record.latencyMs ?? 0);
     put(service, record.serviceMs ?? 0);
   };
-  const summary = ({ planned, spacingMs }: Pace, loopDelayMs: LoopDelay | null): ClientSummary => {
+  const summary = ({ planned, spacingMs }: Pace, client: ClientState | null): ClientSummary => {
+    const loopDelayMs = client?.loopDelayMs ?? null;
     const { sent, answered, failed, aborted } = counts;
     const schedulingErrorMs = quantiles(lateness);
     const missing = planned - counts.seen;
     const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
-    return { planned, sent, answered, failed, aborted, saturated, ...times };
+    return { planned, sent, answered, failed, aborted, saturated, ...times, connections: client?.connections ?? null };
   };
   return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
 };

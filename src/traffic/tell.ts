@@ -38,11 +38,11 @@ export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
     lines.add(`${toLine(one)}\n`);
   };
   for (const one of unsent) record(one);
-  const loopDelay = await sendTraffic(records > 0 ? without(plan, records) : plan, startAt, {
+  const client = await sendTraffic(records > 0 ? without(plan, records) : plan, startAt, {
     ...{ record, signal: ending.signal, clock, room: () => roomIn(output) },
     ...(connections ? { connections } : {}),
   });
-  const last: Done = { done: all.summary(paceOf(plan), loopDelay), records, latency: all.latency() };
+  const last: Done = { done: all.summary(paceOf(plan), client), records, latency: all.latency() };
   lines.flush();
   await new Promise<void>((resolve) => {
     output.end(`${JSON.stringify(last)}\n`, () => resolve());

@@ -44,7 +44,7 @@ drill.each(['control', 'killed-order-service', 'slow-edge-for-tagged-requests', 
     expect(new Set(changes.map(({ namespace }) => namespace))).toEqual(new Set([NAMESPACE]));
     await asBefore();
   },
-  8 * MINUTES,
+  14 * MINUTES,
 );
 
 drill.each([
@@ -71,7 +71,7 @@ drill.each([
     expect((await firedrill(['heal', '--target', 'kubernetes', '--allow', NAMESPACE])).out).toBe('nothing to heal\n');
     await asBefore();
   },
-  4 * MINUTES,
+  10 * MINUTES,
 );
 
 drill(
@@ -86,7 +86,7 @@ drill(
     await first.ended;
     await asBefore();
   },
-  4 * MINUTES,
+  10 * MINUTES,
 );
 
 drill.each([
@@ -136,7 +136,7 @@ drill(
     expect(Math.max(...apart)).toBeLessThanOrEqual(1);
     await asBefore();
   },
-  8 * MINUTES,
+  14 * MINUTES,
 );
 
 (why || !unenforced ? test.skip : test)(
@@ -149,5 +149,5 @@ drill(
     expect(verdict.because).toContain('does not enforce NetworkPolicy');
     await asBefore();
   },
-  4 * MINUTES,
+  10 * MINUTES,
 );

@@ -38,10 +38,12 @@ const stolen = async (clock = systemClock): Promise<number> => {
   );
 };
 
-/** Waits a while for a machine of which most is ours; where it never is, the drill has to make do. */
-const ourTurn = async (): Promise<void> => {
+/** Waits for a machine of which most is ours, longer after it was not; where it never is, the drill has to make do. */
+const ourTurn = async (attempt: number): Promise<void> => {
   const calm = async (): Promise<true | null> => ((await stolen()) < MOST_STOLEN ? true : null);
-  await until('a machine of our own', calm, { forMs: 60_000, everyMs: 100 }).catch(() => undefined);
+  await until('a machine of our own', calm, { forMs: attempt === 1 ? 60_000 : 180_000, everyMs: 100 }).catch(
+    () => undefined,
+  );
 };
 
 /**
@@ -52,7 +54,7 @@ const ourTurn = async (): Promise<void> => {
 export const drilled = async (args: readonly string[], out: string, options: Options = {}): Promise<Drilled> => {
   for (let attempt = 1; ; attempt += 1) {
     const own = join(out, String(attempt));
-    await ourTurn();
+    await ourTurn(attempt);
     const ran = await firedrill(['run', ...args, '--out', own], options.who, options.env);
     const [run = own] = await runsIn(own).catch(() => []);
     const verdict = await verdictOf(run).catch(() => null);
@@ -66,7 +68,7 @@ export const drilled = async (args: readonly string[], out: string, options: Opt
 export const underWay = async (args: readonly string[], out: string, pattern: RegExp) => {
   for (let attempt = 1; ; attempt += 1) {
     const own = join(out, String(attempt));
-    await ourTurn();
+    await ourTurn(attempt);
     const tool = await launch(['run', ...args, '--out', own]);
     const error = await tool.seen(pattern).catch((error: Error) => error);
     if (!error) return { tool, out: own };

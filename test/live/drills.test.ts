@@ -25,7 +25,7 @@ drill.each(scenarios)(
     expect(one.verdict?.outcome).toBe('pass');
     await between();
   },
-  8 * MINUTES,
+  14 * MINUTES,
 );
 
 drill.each(SEEDS)(
@@ -35,7 +35,7 @@ drill.each(SEEDS)(
     const one = await drilled(['control', '--seed', String(seed)], out.path);
     expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
   },
-  8 * MINUTES,
+  14 * MINUTES,
 );
 
 drill(
@@ -66,7 +66,7 @@ const whyNobody = await noLab('nobody');
     expect(outcomeOf(one)).toEqual({ ...outcomeOf(one), code: 0 });
     expect(await machine()).toEqual(before);
   },
-  8 * MINUTES,
+  14 * MINUTES,
 );
 
 drill(
@@ -84,7 +84,7 @@ drill(
     const judged = await firedrill(['judge', (await runsIn(own))[0]!]);
     expect(judged.code).toBe(2);
   },
-  4 * MINUTES,
+  10 * MINUTES,
 );
 
 drill.each([
@@ -102,7 +102,7 @@ drill.each([
     expect({ code: ran.code, err: ran.err }).toEqual({ code: 2, err: ran.err });
     await settled(before);
   },
-  4 * MINUTES,
+  10 * MINUTES,
 );
 
 /** The kernel takes a moment to end a namespace and all that was in it. */

@@ -89,10 +89,15 @@ const vanished = (view: View): Broken[] => {
       const usual = (answers.get(ip) ?? []).map((item) => at(view, item.at));
       const after = (later.get(ip) ?? []).map((item) => at(view, item.at));
       const strength = silence(view, usual, after, bad);
-      return strength === null ? [] : [broken(edge, bad.slice(strength.first), strength.times)];
+      const since = bad.slice(strength?.first);
+      return strength === null || !convincing(since) ? [] : [broken(edge, since, strength.times)];
     }),
   );
 };
+
+/** A caller that gives up one slow call may open its next connection to another pod, and leave a sound one idle. */
+const convincing = (failures: readonly Outcome[]): boolean =>
+  failures.length > 1 || failures.some(({ bad }) => bad !== 'silent');
 
 const answered = ({ event }: PacketItem): boolean => event === 'exchange';
 const failed = ({ bad }: Outcome): boolean => bad !== null;

@@ -183,6 +183,19 @@ describe('what is normal is no trouble', () => {
     );
   });
 
+  test('one call of many that was given up, after which its caller asks another pod', () => {
+    const played = simulate({ ...shop, seed: 5, rate: 20, testS: 40 });
+    const { items, window } = played.test;
+    const exchange = items.find(({ event, server }) => event === 'exchange' && server.service === 'orders')!;
+    const since = window.from + fromMs(5000);
+    const idle = ({ event, server, at }: PacketItem): boolean =>
+      event === 'exchange' && server.ip === exchange.server.ip && at > since;
+    const givenUp: PacketItem = { ...exchange, id: 'given-up', event: 'silent', at: since + fromMs(800), ms: 800 };
+    const left = [...items.filter((item) => !idle(item)), { ...givenUp, client: { ...givenUp.client, port: 1 } }];
+    const test = { ...played.test, items: left.sort((a, b) => (a.at < b.at ? -1 : 1)) };
+    expect(blamed(analyzePackets({ ...played, test }))).toEqual([]);
+  });
+
   test('a failure that the baseline had as often', () => {
     const failing = (from: typeof quiet.test): PacketItem[] =>
       seeds(12).map((n) => ({
