@@ -10,6 +10,9 @@ export type Clock = {
   sleepUntil(at: Nanos, signal?: AbortSignal): Promise<void>;
 };
 
+/** Milliseconds of a clock that nobody sets: for how long ago something was. */
+export const ticks = (): number => performance.now();
+
 export const SECOND = 1_000_000_000n;
 export const MILLISECOND = 1_000_000n;
 

@@ -2,6 +2,7 @@
 // connection used last is used next, so that spare ones age and close (measured: docs/adr/0016).
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { ticks } from '../time.ts';
 import { type Answers, answers } from './answers.ts';
 import { Malformed } from './failure.ts';
 
@@ -87,7 +88,7 @@ const connectionTo = (url: URL, gone: () => void): Connection => {
   const read: Answers = answers();
   let ends = NOWHERE;
   let told: Told | null = null;
-  let idleSince = performance.now();
+  let idleSince = ticks();
   let over = false;
 
   const end = (error: Error): void => {
@@ -100,7 +101,7 @@ const connectionTo = (url: URL, gone: () => void): Connection => {
   const answered = (status: number): void => {
     const who = told;
     told = null;
-    idleSince = performance.now();
+    idleSince = ticks();
     if (!read.reusable()) over = true;
     who?.answered(status);
   };
@@ -130,7 +131,7 @@ const connectionTo = (url: URL, gone: () => void): Connection => {
       read.await(method);
       socket.write(text, 'utf8');
     },
-    usable: () => !over && socket.writable && performance.now() - idleSince < (read.keptMs() ?? KEPT_MS) - MARGIN_MS,
+    usable: () => !over && socket.writable && ticks() - idleSince < (read.keptMs() ?? KEPT_MS) - MARGIN_MS,
     destroy: () => {
       over = true;
       told = null;
