@@ -41,7 +41,8 @@ const RULES: readonly Rule[] = [
   },
   {
     who: /^evidence\.ts$/,
-    mayNot: /^(faults|commands|reporters|targets)\/|^(scenario|plan|run|history|times|verdict|report|drill|analyzers)\.ts$/,
+    mayNot:
+      /^(faults|commands|reporters|targets)\/|^(scenario|plan|run|history|times|verdict|report|drill|analyzers)\.ts$/,
     because: 'evidence does not know what the fault was',
   },
   {
