@@ -1,146 +1,163 @@
-// Our open-loop client against autocannon, what a TypeScript user would pick instead: CPU per request at one rate, and
-// the highest rate. Both send the same tagged headers, new for every request, to a node:http server in a process of
-// its own; each run of a client is a process too. Interleaved rounds, medians, ratios: `npm run bench:traffic`.
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
+// Sending traffic, against what else would be used for it, in one run: `npm run bench:traffic`, or with `-- whole` for a
+// minute at 50,000 requests a second and ten million requests in all. Client and server have a core each. Every client gives each request
+// its own ids; only firedrill keeps a ledger. Numbers are the best of several rounds, each with everybody in turn, since other
+// work on the machine only ever makes them worse. Tools that are not installed are named.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { median } from 'simple-statistics';
-import { Unreachable } from '../src/errors.ts';
+import { oneLine } from '../src/errors.ts';
 import { run, start } from '../src/process.ts';
-import { fromMs, systemClock } from '../src/time.ts';
-import { sendTraffic } from '../src/traffic/client.ts';
-import { headers, identity } from '../src/traffic/identity.ts';
-import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
-import { tally } from '../src/traffic/summary.ts';
+import type { Result } from './traffic-client.ts';
 
+const WHOLE = process.argv[2] === 'whole';
 const ROUNDS = 3;
-const SECONDS = 3;
-const CONNECTIONS = 64;
-const SHARED_RATE = 1000;
-const LADDER = Array.from({ length: 20 }, (_, step) => Math.round(1000 * 1.2 ** step));
-/** Beyond this a queue grows somewhere: the rate is offered, not sustained. */
-const SUSTAINED_P99_MS = 250;
+/** More than anybody can send: what is answered then is what can be sent. */
+const FLAT_OUT = { rate: 200_000, seconds: 2 };
+const CLOSED_SECONDS = 5;
+const SCHEDULED = { rate: 20_000, seconds: WHOLE ? 30 : 10 };
+const SUSTAINED = { rate: 50_000, seconds: WHOLE ? 60 : 10 };
+const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25 };
+const PAUSE = { rate: 500, seconds: 10, after: 4000, long: 2000 };
+const [CLIENT_CORE, SERVER_CORE] = ['0', '1'];
 
-/** What one run of a client came to: answers per second, microseconds of CPU per answer, and whether it kept up. */
-type Result = { readonly rate: number; readonly cpu: number; readonly sustained: boolean };
-
-const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
-  trafficPlan({
-    ...{ runId: 'bench', seed: 1, url, seconds, journeys: { look: [{ request: 'GET /', at: '0ms' }] } },
-    load: { rate, arrivals: 'constant', users: 100, timeoutMs: 2000 },
-  });
-
-type Sent = { readonly answered: number; readonly sustained: boolean };
-
-const measured = async (seconds: number, work: () => Promise<Sent>): Promise<Result> => {
-  const before = process.cpuUsage();
-  const { answered, sustained } = await work();
-  const { user, system } = process.cpuUsage(before);
-  return { rate: answered / seconds, cpu: (user + system) / answered, sustained };
-};
-
-/** A client made ready; what it then does is measured. */
-type Ready = (url: string, rate: number, seconds: number) => () => Promise<Sent>;
-
-const ours: Ready = (url, rate, seconds) => {
-  const plan = planFor(url, rate, seconds);
-  return async () => {
-    const all = tally(plan);
-    const signal = new AbortController().signal;
-    const startAt = systemClock.now() + fromMs(500);
-    const loop = await sendTraffic(plan, startAt, { record: all.add, signal, connections: CONNECTIONS });
-    const { answered, saturated, latencyMs } = all.summary(loop);
-    return { answered, sustained: answered === plan.requests.length && !saturated && latencyMs.p99 < SUSTAINED_P99_MS };
-  };
-};
-
-type Autocannon = (options: object) => Promise<{ '2xx': number }>;
-const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon;
-
-/** Rate 0: as fast as it goes. */
-const theirs: Ready = (url, rate, seconds) => {
-  let n = 0;
-  const [request] = planFor(url, 10, 1).requests;
-  const tagged = (): Record<string, string> => {
-    const list = headers('bench', request!, identity('bench', n++));
-    return Object.fromEntries(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]));
-  };
-  const setupRequest = (one: object): object => ({ ...one, headers: tagged() });
-  const limit = rate > 0 ? { overallRate: rate } : {};
-  return async () => {
-    const done = await autocannon({
-      url,
-      duration: seconds,
-      connections: CONNECTIONS,
-      requests: [{ setupRequest }],
-      ...limit,
-    });
-    return { answered: done['2xx'], sustained: true };
-  };
-};
-
-const client = async (which: 'ours' | 'theirs', url: string, rate: number): Promise<void> => {
-  const go = which === 'ours' ? ours : theirs;
-  await go(url, SHARED_RATE, 1)(); // Warms up the compiler.
-  process.stdout.write(JSON.stringify(await measured(SECONDS, go(url, rate, SECONDS))));
-};
-
-const serve = (): void => {
-  const server = createServer((_request, response) => void response.end('{"status":"ok"}'));
-  server.listen(0, '127.0.0.1', () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));
-  process.stdin.resume().once('end', () => process.exit(0));
-};
-
-const self = (...args: string[]): [string, ...string[]] => [
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const node = (file: string, ...args: string[]): string[] => [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
-  fileURLToPath(import.meta.url),
+  here(file),
   ...args,
 ];
+const pinned = (core: string, argv: readonly string[]): [string, ...string[]] => ['taskset', '-c', core, ...argv];
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const folder = mkdtempSync(join(tmpdir(), 'firedrill-bench-'));
 
-const ask = async (which: 'ours' | 'theirs', url: string, rate: number): Promise<Result> =>
-  JSON.parse(await run({ name: which, argv: self(which, url, String(rate)) })) as Result;
+const withServer = async <T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> => {
+  const argv = pinned(SERVER_CORE, node('traffic-server.ts', ...args));
+  await using server = await start({ name: 'server', argv, stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: server.child.stdout! })[Symbol.asyncIterator]();
+  return await use(`http://127.0.0.1:${(await lines.next()).value}/`);
+};
 
-/** The last rung of the ladder that is kept up with. */
-const highest = async (url: string): Promise<Result> => {
-  let best: Result = { rate: 0, cpu: 0, sustained: false };
-  for (const rate of LADDER) {
-    const result = await ask('ours', url, rate);
-    if (!result.sustained) break;
-    best = result;
-  }
-  if (!best.sustained) throw new Unreachable(`this machine is too busy: not even ${LADDER[0]} req/s were kept up with`);
+type Load = { readonly rate: number; readonly seconds: number };
+
+const client = async (who: string, url: string, { rate, seconds }: Load, ledger = '/dev/null'): Promise<Result> => {
+  const argv = pinned(CLIENT_CORE, node('traffic-client.ts', who, url, String(rate), String(seconds), ledger));
+  return JSON.parse(await run({ name: who, argv })) as Result;
+};
+
+/** Unique ids in wrk, too: a counter in hex where a hash would be. */
+const LUA = `
+local n = 0
+function request()
+  n = n + 1
+  wrk.headers["x-request-id"] = string.format("00000000-0000-4000-8000-%012x", n)
+  wrk.headers["x-correlation-id"] = string.format("firedrill-bench-%012x", n)
+  wrk.headers["traceparent"] = string.format("00-%032x-%016x-03", n, n)
+  wrk.headers["x-user-id"] = "firedrill-user-1"
+  wrk.headers["x-session-id"] = "session-0123456789abcdef"
+  wrk.headers["x-firedrill-run"] = "bench"
+  wrk.headers["baggage"] = "firedrill.run_id=bench"
+  wrk.headers["user-agent"] = "firedrill/0 (synthetic; run bench)"
+  return wrk.format()
+end
+`;
+
+const wrk = async (url: string): Promise<number> => {
+  const script = join(folder, 'ids.lua');
+  writeFileSync(script, LUA);
+  const argv = pinned(CLIENT_CORE, ['wrk', '-t1', '-c64', `-d${CLOSED_SECONDS}`, '-s', script, url]);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(await run({ name: 'wrk', argv }))?.[1]);
+};
+
+const perSecond = ({ answered, seconds }: Result): number => answered / seconds;
+const openly =
+  (who: string) =>
+  async (url: string): Promise<number> =>
+    perSecond(await client(who, url, FLAT_OUT));
+const closed = async (url: string): Promise<number> =>
+  perSecond(await client('autocannon', url, { rate: 0, seconds: CLOSED_SECONDS }));
+
+const PEERS: Readonly<Record<string, (url: string) => Promise<number>>> = {
+  firedrill: openly('firedrill'),
+  'idle stack': openly('idle stack'),
+  'pool.request': openly('pool.request'),
+  autocannon: closed,
+  wrk,
+};
+
+/** The best of all rounds, by client; who can't be run is named, once. */
+const rounds = async (url: string): Promise<Map<string, number>> => {
+  const best = new Map<string, number>();
+  const missing = new Set<string>();
+  for (let round = 0; round < ROUNDS; round += 1)
+    for (const [who, go] of Object.entries(PEERS)) {
+      if (missing.has(who)) continue;
+      try {
+        best.set(who, Math.max(best.get(who) ?? 0, await go(url)));
+      } catch (error) {
+        missing.add(who);
+        say(`  ${who}: left out, it can't be run here: ${oneLine(error)}`);
+      }
+    }
   return best;
 };
 
-const report = (what: string, unit: string, mine: readonly number[], other: readonly number[]): void => {
-  const [a, b] = [median([...mine]), median([...other])];
-  process.stdout.write(
-    `${what}: ours ${a.toFixed(0)} ${unit}, autocannon ${b.toFixed(0)} ${unit}, ratio ${(a / b).toFixed(2)}\n`,
+const flatOut = async (): Promise<void> => {
+  say(
+    `as fast as they go, one core, ids for every request (best of ${ROUNDS}; wrk and autocannon wait for answers, the others send openly)`,
   );
+  const best = await withServer(['plain'], rounds);
+  const ours = best.get('firedrill')!;
+  for (const [who, rate] of best)
+    say(
+      `  ${who.padEnd(14)} ${rate.toFixed(0).padStart(7)} requests/s   firedrill is ${(ours / rate).toFixed(2)} of it`,
+    );
 };
 
-const compare = async (): Promise<void> => {
-  await using server = await start({ name: 'server', argv: self('serve'), stdio: ['pipe', 'pipe', 'inherit'] });
-  const port = (await createInterface({ input: server.child.stdout! })[Symbol.asyncIterator]().next()).value as string;
-  const url = `http://127.0.0.1:${port}/`;
-  const rounds = { mine: [] as Result[], other: [] as Result[], myBest: [] as Result[], otherBest: [] as Result[] };
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.mine.push(await ask('ours', url, SHARED_RATE));
-    rounds.other.push(await ask('theirs', url, SHARED_RATE));
-    rounds.myBest.push(await highest(url));
-    rounds.otherBest.push(await ask('theirs', url, 0));
+const at = async (load: Load, what: string): Promise<void> => {
+  say(`${what}: ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
+  await withServer(['plain'], async (url) => {
+    const it = await client('firedrill', url, load, join(folder, 'ledger.ndjson'));
+    const { p50, p99, max } = it.late!;
+    say(
+      `  ${it.answered} of ${load.rate * load.seconds} answered, ${perSecond(it).toFixed(0)} a second, ${it.cpu.toFixed(1)} us of CPU each`,
+    );
+    say(`  schedule error p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, max ${max.toFixed(1)} ms`);
+    say(`  memory ${it.rss.map((mb) => mb.toFixed(0)).join(', ')} MB at a quarter, at half and at the end`);
+  });
+  rmSync(join(folder, 'ledger.ndjson'), { force: true });
+};
+
+/**
+ * Of evenly spaced requests over T, those that are due while nobody is answered for P wait for what is left of it: the share P/T has
+ * latencies evenly from 0 to P, all others next to none. So the latency that a share q does not exceed is P - (1 - q) T.
+ */
+const arithmetic = (q: number): number => Math.max(0, PAUSE.long - (1 - q) * PAUSE.seconds * 1000);
+
+const omission = async (): Promise<void> => {
+  say(
+    `coordinated omission: a server that answers nobody for ${PAUSE.long} ms of ${PAUSE.seconds} s at ${PAUSE.rate} requests/s (latency in ms)`,
+  );
+  say(
+    `  ${'arithmetic'.padEnd(14)} p90 ${arithmetic(0.9).toFixed(0).padStart(5)}  p99 ${arithmetic(0.99).toFixed(0).padStart(5)}`,
+  );
+  for (const who of ['firedrill', 'autocannon']) {
+    const args = ['pausing', String(PAUSE.after), String(PAUSE.long)];
+    const { latency } = await withServer(args, (url) => client(who, url, PAUSE));
+    const against = (value: number, q: number): string =>
+      `${value.toFixed(0).padStart(5)} (${(value / arithmetic(q)).toFixed(2)})`;
+    say(`  ${who.padEnd(14)} p90 ${against(latency.p90, 0.9)}  p99 ${against(latency.p99, 0.99)}`);
   }
-  const cpu = (results: readonly Result[]): number[] => results.map((result) => result.cpu);
-  const rate = (results: readonly Result[]): number[] => results.map((result) => result.rate);
-  report(`CPU per request at ${SHARED_RATE} req/s`, 'us', cpu(rounds.mine), cpu(rounds.other));
-  report('CPU per request at the highest rate', 'us', cpu(rounds.myBest), cpu(rounds.otherBest));
-  report('highest rate (ours open loop, theirs closed)', 'req/s', rate(rounds.myBest), rate(rounds.otherBest));
 };
 
-const [role, url, rate] = process.argv.slice(2);
-if (role === 'serve') serve();
-else if (role === 'ours' || role === 'theirs') await client(role, url!, Number(rate));
-else await compare();
+try {
+  await flatOut();
+  await at(SCHEDULED, 'on time');
+  await at(SUSTAINED, 'sustained');
+  await at(MEMORY, 'memory');
+  await omission();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -13,24 +13,24 @@ const RULES: readonly Rule[] = [
   {
     who: /^layers\/[^/]+\/(?!adapter|api|matrix|client|wire|item|file|capture|recorded)/,
     mayNot:
-      /^(faults|targets|commands|reporters|traffic)\/|^(scenario|plan|run|history|evidence|arrival|sentinel|verdict|report|drill|expect)\.ts$/,
+      /^(faults|targets|commands|reporters|traffic)\/|^(scenario|plan|run|history|times|evidence|arrival|sentinel|verdict|report|drill|expect)\.ts$/,
     because: 'an analyzer is blind: it knows no fault, no plan and no history',
   },
   {
     who: /^layers\//,
     mayNot:
-      /^(faults|commands|reporters)\/|^targets\/|^(scenario|plan|run|history|evidence|arrival|sentinel|verdict|report|drill|expect)\.ts$/,
+      /^(faults|commands|reporters)\/|^targets\/|^(scenario|plan|run|history|times|evidence|arrival|sentinel|verdict|report|drill|expect)\.ts$/,
     because: 'a layer knows a wire format and nouns, nothing of the drill',
   },
   {
     who: /^(scenario|expect)\.ts$/,
-    mayNot: /^(layers|targets|commands|reporters)\/|^(plan|run|history|evidence|verdict|report|drill)\.ts$/,
+    mayNot: /^(layers|targets|commands|reporters)\/|^(plan|run|history|times|evidence|verdict|report|drill)\.ts$/,
     because: 'a scenario is data',
   },
   {
     who: /^plan\.ts$/,
     mayNot:
-      /^(layers|commands|reporters)\/|^targets\/(lab|kubernetes)\/|^(run|history|evidence|verdict|report|drill|process|poll)\.ts$/,
+      /^(layers|commands|reporters)\/|^targets\/(lab|kubernetes)\/|^(run|history|times|evidence|verdict|report|drill|process|poll)\.ts$/,
     because: 'a plan does not know how to act',
   },
   {
@@ -41,7 +41,8 @@ const RULES: readonly Rule[] = [
   },
   {
     who: /^evidence\.ts$/,
-    mayNot: /^(faults|commands|reporters|targets)\/|^(scenario|plan|run|history|verdict|report|drill|analyzers)\.ts$/,
+    mayNot:
+      /^(faults|commands|reporters|targets)\/|^(scenario|plan|run|history|times|verdict|report|drill|analyzers)\.ts$/,
     because: 'evidence does not know what the fault was',
   },
   {
@@ -57,19 +58,19 @@ const RULES: readonly Rule[] = [
   {
     who: /^faults\//,
     mayNot:
-      /^(layers|commands|reporters)\/|^targets\/(lab|kubernetes)\/|^(run|history|evidence|verdict|report|drill)\.ts$/,
+      /^(layers|commands|reporters)\/|^targets\/(lab|kubernetes)\/|^(run|history|times|evidence|verdict|report|drill)\.ts$/,
     because: 'a fault knows the target’s contract and nothing else',
   },
   {
     who: /^targets\//,
     mayNot:
-      /^(commands|reporters)\/|^layers\/.*analyzer\.ts$|^(scenario|plan|run|history|evidence|verdict|report|drill|expect)\.ts$/,
+      /^(commands|reporters)\/|^layers\/.*analyzer\.ts$|^(scenario|plan|run|history|times|evidence|verdict|report|drill|expect)\.ts$/,
     because: 'a target knows nothing of scenarios and verdicts',
   },
   {
     who: /^traffic\//,
     mayNot:
-      /^(layers|commands|reporters|targets|faults)\/|^(scenario|plan|run|history|evidence|verdict|report|drill)\.ts$/,
+      /^(layers|commands|reporters|targets|faults)\/|^(scenario|plan|run|history|times|evidence|verdict|report|drill)\.ts$/,
     because: 'traffic knows only its own plan',
   },
 ];

@@ -1,5 +1,4 @@
 // A drill from scenario to verdict: plan, run and evidence beside each other, then judge. The composition, and nothing else.
-import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adapters, guardOf, questions } from './adapters.ts';
@@ -17,7 +16,9 @@ import { steadiness } from './steady-state.ts';
 import { FILES } from './stored.ts';
 import type { Endpoints, Facts, Target, Traffic } from './targets/target.ts';
 import { fromMs, iso, systemClock } from './time.ts';
-import { type LedgerRecord, toLine } from './traffic/ledger.ts';
+import { phaseWindow } from './times.ts';
+import type { LedgerRecord } from './traffic/ledger.ts';
+import { writeLedger } from './traffic/ledger-file.ts';
 
 export type Backends = Partial<Pick<Endpoints, 'jaeger' | 'prometheus' | 'alertmanager' | 'loki' | 'hubble'>>;
 
@@ -56,20 +57,13 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   await writeFile(join(folder, FILES.plan), `${JSON.stringify(plotted, null, 2)}\n`);
   await using history = await openHistory(join(folder, FILES.history), on.entry);
   await history.append({ type: 'begun', pid: process.pid });
-  const ledger = createWriteStream(join(folder, FILES.ledger));
   // What can't be stored can't be judged: the run ends, and heals first.
   const unstored = new AbortController();
-  ledger.on('error', (error) => unstored.abort(error));
-  const records: LedgerRecord[] = [];
-  const onRecord = (record: LedgerRecord): void => {
-    records.push(record);
-    ledger.write(`${toLine(record)}\n`);
-    on.record(record);
-  };
+  const ledger = writeLedger(join(folder, FILES.ledger), (error) => unstored.abort(error));
   // There from the start: a run that is stopped before its first look is stored whole, and judged as what it is.
   await writeFile(join(folder, FILES.evidence), '');
   await using ready = await makeReady(target, plotted, folder, signal).catch(async (error: unknown) => {
-    ledger.end();
+    await ledger.end();
     if (!(signal.aborted || error instanceof Unreachable)) throw error;
     await history.append({ type: 'aborted', why: oneLine(signal.aborted ? signal.reason : error) });
     await history.append({ type: 'ended' });
@@ -81,9 +75,13 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
   await using watching = await watch(settings, plotted, facts, target, capture, startAt);
   watching.looking.catch((error: unknown) => unstored.abort(error));
   const stopped = AbortSignal.any([signal, unstored.signal]);
-  const until = phase(plotted, 'baseline');
-  const baseline = { from: startAt + fromMs(until.from), until: startAt + fromMs(until.until) };
-  const unsteady = (): string | null => steadiness(records, baseline, plotted.steadyState);
+  const baseline = phaseWindow(plotted, { start: startAt }, 'baseline');
+  const steady = steadiness(baseline, plotted.steadyState, seed);
+  const onRecord = (record: LedgerRecord): void => {
+    ledger.add(record);
+    steady.add(record);
+    on.record(record);
+  };
   const guard =
     plotted.abortIf && guardOf(plotted.abortIf, { ...target.endpoints, ...settings.backends }, platform, systemClock);
   let ended = false;
@@ -97,11 +95,11 @@ export const drill = async (settings: DrillSettings, target: Opened): Promise<vo
       onRecord,
       signal: stopped,
       startAt,
-      unsteady,
+      unsteady: steady.unsteady,
       ...(guard ? { guard } : {}),
     });
   } finally {
-    await new Promise((resolve) => ledger.end(resolve));
+    await ledger.end();
     // Nothing in here may hide that the run left something broken.
     const lost = (error: unknown): void => unstored.abort(error);
     if (!stopped.aborted) await watching.finish(ended).catch(lost);

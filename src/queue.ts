@@ -1,14 +1,15 @@
 // Values that arrive by events, taken in order by one reader.
+import { queue as line } from './traffic/queue.ts';
 
 export type Queue<T> = AsyncIterable<T> & { push(value: T): void; end(error: Error | null): void };
 
 export const queue = <T>(): Queue<T> => {
-  const waiting: T[] = [];
+  const waiting = line<{ readonly value: T }>();
   let over: { error: Error | null } | null = null;
   let wake: () => void = () => undefined;
   async function* read(): AsyncGenerator<T> {
     for (;;) {
-      while (waiting.length > 0) yield waiting.shift()!;
+      for (let next = waiting.shift(); next; next = waiting.shift()) yield next.value;
       if (over?.error) throw over.error;
       if (over) return;
       await new Promise<void>((resolve) => {
@@ -18,7 +19,7 @@ export const queue = <T>(): Queue<T> => {
   }
   return {
     push: (value) => {
-      waiting.push(value);
+      waiting.push({ value });
       wake();
     },
     end: (error) => {

@@ -5,8 +5,8 @@ import { type Sentinel, strictest, waysOf } from './arrival.ts';
 import type { Evidence, Look } from './evidence.ts';
 import type { AlertItem, LayerName, Nanos, Window } from './model.ts';
 import type { Plan } from './plan.ts';
-import { fromIso, fromMs, iso, toMs } from './time.ts';
-import { failed, type LedgerRecord, untold } from './traffic/ledger.ts';
+import { fromMs, iso, toMs } from './time.ts';
+import type { Answers, Gist } from './traffic/gist.ts';
 import { moreFailures } from './traffic/witness.ts';
 
 /** Milliseconds from a request's end: asked in vain by the last look that hadn't it, shown by the first that had. */
@@ -27,16 +27,19 @@ export type Sentinels = {
   readonly silence: string | null;
 };
 
-type Run = { readonly plan: Plan; readonly ledger: readonly LedgerRecord[]; readonly evidence: Evidence };
-type Windows = { readonly baseline: Window; readonly test: Window };
+type Run = {
+  readonly plan: Plan;
+  readonly ledger: Pick<Gist, 'baseline' | 'test'>;
+  readonly evidence: Evidence;
+};
 
 const NONE_DUE = 'no sentinel: none was answered in time to be seen';
 
 /** What became of a layer's sentinels; null when the layer was never asked. */
-export const sentinels = (layer: LayerName, run: Run, windows: Windows): Sentinels | null => {
+export const sentinels = (layer: LayerName, run: Run, baseline: Window): Sentinels | null => {
   if (!run.evidence.looks.some((look) => look.layer === layer)) return null;
-  if (layer === 'alerts') return ofAlerts(run, windows);
-  const { by, before, after } = told(layer, run, windows);
+  if (layer === 'alerts') return ofAlerts(run, baseline);
+  const { by, before, after } = told(layer, run);
   return {
     by: before.length + after.length > 0 ? by : NONE_DUE,
     baseline: count(before),
@@ -50,37 +53,25 @@ export const sentinels = (layer: LayerName, run: Run, windows: Windows): Sentine
 
 type Told = Sentinel & { readonly lag: Between | null };
 
-const told = (
-  layer: Exclude<LayerName, 'alerts'>,
-  { plan, ledger, evidence }: Run,
-  { baseline, test }: Windows,
-  choose = strictest,
-) => {
+const told = (layer: Exclude<LayerName, 'alerts'>, { plan, ledger, evidence }: Run, choose = strictest) => {
   const looks = evidence.looks.filter((look) => look.layer === layer);
   const items = evidence.items.get(layer) ?? [];
-  const [first, second] = [answeredIn(ledger, baseline), answeredIn(ledger, test)];
+  const [first, second] = [ledger.baseline.some, ledger.test.some];
   const { ms } = plan.deadlines[layer];
   const all = [...first, ...second];
   const { by, arrival } = choose(waysOf(layer, items, plan.topology, ms, all), all);
-  const tell = (of: Sentinel[]): Told[] => of.map((one) => ({ ...one, lag: lagAt(one, arrival(one), looks) }));
+  const tell = (of: readonly Sentinel[]): Told[] => of.map((one) => ({ ...one, lag: lagAt(one, arrival(one), looks) }));
   const before = tell(first);
   const due = dueBy(looks, Math.max(ms, ...before.map(({ lag }) => lag?.atMost ?? 0)));
-  return { by, before: before.filter(due), after: tell(second).filter(due) };
+  return { by: `${by}${partly(ledger)}`, before: before.filter(due), after: tell(second).filter(due) };
 };
 
-const answeredIn = (ledger: readonly LedgerRecord[], { from, until }: Window): Sentinel[] =>
-  ledger
-    .flatMap((record) =>
-      untold(record) || failed(record) || record.sent === null || record.ended === null
-        ? []
-        : {
-            sent: fromIso(record.sent),
-            ended: fromIso(record.ended),
-            ids: [record.traceId, record.requestId, record.correlationId],
-          },
-    )
-    .filter(({ sent, ended }) => sent >= from && ended < until)
-    .sort((a, b) => Number(a.ended - b.ended));
+/** Of very many requests only some are looked for. */
+const partly = ({ baseline, test }: Run['ledger']): string => {
+  const part = ({ some, all }: Answers): string => `${some.length} of ${all}`;
+  if (baseline.some.length === baseline.all && test.some.length === test.all) return '';
+  return ` (looked for: ${part(baseline)} of the baseline, ${part(test)} after the injection)`;
+};
 
 const lagAt = ({ sent, ended }: Sentinel, seen: number | null, looks: readonly Look[]): Between | null => {
   const shown = looks.find(({ n }) => n === seen);
@@ -157,12 +148,10 @@ const longestSilence = (all: readonly Told[]): number => {
  * A request raises no alert. What can be known: an alert that fires all the time, as a Watchdog does, has to be in
  * Alertmanager too; and rules have nothing to judge once no sample of anybody arrives any more.
  */
-const ofAlerts = (run: Run, windows: Windows): Sentinels => {
+const ofAlerts = (run: Run, { from }: Window): Sentinels => {
   const alerts = (run.evidence.items.get('alerts') ?? []) as readonly (AlertItem & { seen: number })[];
   const standing = unique(
-    alerts.filter(
-      ({ source, state, at }) => source === 'prometheus' && state === 'firing' && at < windows.baseline.from,
-    ),
+    alerts.filter(({ source, state, at }) => source === 'prometheus' && state === 'firing' && at < from),
   );
   const held = alerts.filter(({ source }) => source === 'alertmanager');
   const found = standing.filter((one) => held.some((other) => carries(other, one)));
@@ -174,7 +163,7 @@ const ofAlerts = (run: Run, windows: Windows): Sentinels => {
     baseline: { sent: standing.length, arrived: found.length },
     test: { sent: 0, arrived: 0 },
     lagMs: null,
-    silence: starved(run, windows),
+    silence: starved(run),
   };
 };
 
@@ -186,9 +175,9 @@ const unique = (alerts: readonly AlertItem[]): AlertItem[] =>
 const carries = (held: AlertItem, { labels }: AlertItem): boolean =>
   Object.entries(labels).every(([name, value]) => held.labels[name] === value);
 
-const starved = (run: Run, windows: Windows): string | null => {
+const starved = (run: Run): string | null => {
   if (!run.evidence.looks.some(({ layer }) => layer === 'metrics')) return null;
-  const { before, after } = told('metrics', run, windows, (ways) => ways.at(-1)!);
+  const { before, after } = told('metrics', run, (ways) => ways.at(-1)!);
   const silence = stopped(before, after, run.plan.deadlines.metrics.ms);
   return silence && `rules had no samples to judge: ${silence}`;
 };

@@ -7,11 +7,12 @@ import { z } from 'zod';
 import { oneLine, Usage } from './errors.ts';
 import { type Evidence, readEvidence } from './evidence.ts';
 import { type Entry, historyOf } from './history.ts';
-import { linesOf } from './lines.ts';
 import { LAYERS } from './model.ts';
 import { PHASES, type Plan } from './plan.ts';
 import { problems } from './platform.ts';
-import { fromLine, type LedgerRecord } from './traffic/ledger.ts';
+import { frameOf } from './times.ts';
+import { type Gist, gathering } from './traffic/gist.ts';
+import { readLedger } from './traffic/ledger-file.ts';
 import type { Stored } from './verdict.ts';
 
 export const FILES = {
@@ -51,7 +52,10 @@ export const readRun = async (folder: string): Promise<Stored> => {
   const lacking = skeleton.safeParse(plan).error;
   if (lacking) throw new Usage(`${join(folder, FILES.plan)}: damaged: ${problems(lacking, 'plan')}`);
   const history: Entry[] = await read(folder, FILES.history, async (file) => historyOf(await textOf(file), file));
-  const ledger: LedgerRecord[] = await read(folder, FILES.ledger, readLedger);
+  const ledger: Gist = await read(folder, FILES.ledger, async (file) => {
+    const { add, gist } = gathering(frameOf(plan, history));
+    return gist(await readLedger(file, add));
+  });
   const evidence: Evidence = await read(folder, FILES.evidence, readEvidence);
   return { plan, history, ledger, evidence };
 };
@@ -71,20 +75,6 @@ const isZlib = (error: unknown): boolean => /^Z_/.test(String((error as NodeJS.E
 const textOf = async (file: string): Promise<string> => {
   const bytes = await readFile(file);
   return (file.endsWith('.gz') ? await promisify(gunzip)(bytes) : bytes).toString('utf8');
-};
-
-const readLedger = async (file: string): Promise<LedgerRecord[]> => {
-  const lines: string[] = [];
-  for await (const some of linesOf(file)) lines.push(...some);
-  return lines.flatMap((line, i) => (line ? [recordOf(line, `${file}:${i + 1}`)] : []));
-};
-
-const recordOf = (line: string, where: string): LedgerRecord => {
-  try {
-    return fromLine(line);
-  } catch (error) {
-    throw new Usage(`${where}: ${oneLine(error)}`);
-  }
 };
 
 /** The file itself or its gzipped form. */

@@ -1,7 +1,7 @@
 // The clock, the only one: nothing else in firedrill reads the time or sleeps.
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { Usage } from './errors.ts';
-import type { Duration, Nanos } from './model.ts';
+import type { Duration, Nanos, Window } from './model.ts';
 
 export type Clock = {
   /** Now, in nanoseconds since the epoch (microsecond resolution). */
@@ -9,6 +9,9 @@ export type Clock = {
   /** Resolves at `at`, or at once when that has passed; rejects with the signal's reason when it aborts. */
   sleepUntil(at: Nanos, signal?: AbortSignal): Promise<void>;
 };
+
+/** Milliseconds of a clock that nobody sets: for how long ago something was. */
+export const ticks = (): number => performance.now();
 
 export const SECOND = 1_000_000_000n;
 export const MILLISECOND = 1_000_000n;
@@ -18,7 +21,14 @@ const now = (): Nanos => BigInt(Math.round((performance.timeOrigin + performance
 export const systemClock: Clock = {
   now,
   async sleepUntil(at, signal) {
+    // A timer may be more than a millisecond late. What is due sooner than that is looked for at every turn of the event loop.
+    const soon = at - now() < MILLISECOND;
     for (let left = at - now(); left > 0n; left = at - now()) {
+      signal?.throwIfAborted();
+      if (soon) {
+        await turn();
+        continue;
+      }
       // setTimeout takes at most 2^31 ms and may fire a millisecond early.
       const ms = Number(left / MILLISECOND) + 1;
       await wait(Math.min(ms, 2_000_000_000), undefined, signal ? { signal } : {}).catch((error: unknown) => {
@@ -49,12 +59,65 @@ export const iso = (at: Nanos): string => {
   return `${seconds}.${String(at % SECOND).padStart(9, '0')}Z`;
 };
 
+/**
+ * The same for times in milliseconds after `startAt`: `stamps(start)(ms)` is `iso(start + fromMs(ms))`, as long as they are
+ * within three months of it, and several times as quick, for a ledger has three of them a request.
+ */
+export const stamps = (startAt: Nanos): ((ms: number) => string) => {
+  const base = startAt / SECOND;
+  const offset = Number(startAt % SECOND);
+  let second = Number.NaN;
+  let text = '';
+  return (ms) => {
+    const nanos = offset + Math.round(ms * 1e6);
+    const whole = Math.floor(nanos / 1e9);
+    if (whole !== second) {
+      second = whole;
+      text = iso((base + BigInt(whole)) * SECOND).slice(0, 20);
+    }
+    return `${text}${String(1e9 + nanos - whole * 1e9).slice(1)}Z`;
+  };
+};
+
 /** The instant that an ISO 8601 or RFC 3339 text names, down to its nanoseconds. Throws RangeError when it names none. */
 export const fromIso = (text: string): Nanos => {
   const match = /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/i.exec(text);
   const base = match ? Date.parse(`${match[1]!.replace(' ', 'T')}${match[3]}`) : Number.NaN;
   if (!match || Number.isNaN(base)) throw new RangeError(`'${text}' is not an RFC 3339 time`);
   return BigInt(base) * MILLISECOND + BigInt((match[2] ?? '').padEnd(9, '0').slice(0, 9));
+};
+
+/**
+ * The reverse: nanoseconds from `startAt` to the instant that an ISO 8601 text names, to the nanosecond within three months of
+ * it. What is written as `iso` writes it is read once a second only; the rest is arithmetic.
+ */
+export const offsets = (startAt: Nanos): ((text: string) => number) => {
+  const seconds = new Map<string, number>();
+  const read = (text: string): number => Number(fromIso(text) - startAt);
+  return (text) => {
+    if (text.length !== 30 || text[19] !== '.' || text[29] !== 'Z') return read(text);
+    const second = text.slice(0, 19);
+    const nanos = Number(text.slice(20, 29));
+    let base = seconds.get(second);
+    if (base === undefined) {
+      base = read(text) - nanos;
+      if (seconds.size >= MOST_SECONDS) seconds.clear();
+      seconds.set(second, base);
+    }
+    return base + nanos;
+  };
+};
+
+const MOST_SECONDS = 1000;
+
+/** Whether an instant, as ISO 8601, lies in the window: half open, as all windows are. */
+export const inWindow = ({ from, until }: Window): ((text: string) => boolean) => {
+  const since = offsets(from);
+  const length = Number(until - from);
+  return (text) => {
+    const at = since(text);
+    return at >= 0 && at < length;
+  };
 };
 
 /** Calls `what` once after `ms`, unless the returned function is called first. Holds no process open. */

@@ -21,12 +21,12 @@ import {
   type Window,
 } from './model.ts';
 import { naming } from './naming.ts';
-import { type Plan, phase, trafficOf } from './plan.ts';
+import { type Plan, phase } from './plan.ts';
 import { type Sentinels, sentinels } from './sentinel.ts';
 import { fromIso, fromMs, iso, milliseconds, toMs } from './time.ts';
-import type { LedgerRecord, TrafficSummary } from './traffic/ledger.ts';
-import { canonicalLedger, summarise } from './traffic/summary.ts';
-import { ledgerEffect } from './traffic/witness.ts';
+import { heldWindow, phaseWindow, type Times, timesOf } from './times.ts';
+import type { Gist } from './traffic/gist.ts';
+import type { TrafficSummary } from './traffic/ledger.ts';
 
 export const OUTCOMES = [
   'pass',
@@ -110,26 +110,18 @@ export type Verdict = {
 export type Stored = {
   readonly plan: Plan;
   readonly history: readonly Entry[];
-  readonly ledger: readonly LedgerRecord[];
+  readonly ledger: Gist;
   readonly evidence: Evidence;
-};
-
-/** When things happened, by the history; null where they did not. */
-type Times = {
-  readonly start: Nanos;
-  readonly injected: Nanos | null;
-  readonly healing: Nanos | null;
-  readonly healed: Nanos | null;
 };
 
 export const verdict = (stored: Stored): Verdict => {
   const { plan, history, ledger, evidence } = stored;
-  const times = timesOf(stored);
+  const times = timesOf(history, ledger.first);
   const layers = Object.fromEntries(
     LAYERS.map((layer) => [layer, disbelieved(judgeLayer(layer, stored, times))]),
   ) as Record<LayerName, LayerVerdict>;
-  const traffic = trafficSummary(stored);
-  const effect = ledgerWords(stored, times);
+  const { traffic } = ledger;
+  const effect = ledger.effect?.worse ? [`ledger: ${ledger.effect.says}`] : [];
   const expectations = plan.also.map((one, n) => judgeExpectation(one, n, stored, times));
   const decided = decide(stored, times, layers, expectations, traffic);
   const witnesses = (of: 'injection' | 'healing') =>
@@ -164,33 +156,8 @@ export const verdict = (stored: Stored): Verdict => {
       window: { from: iso(window.from), until: iso(window.until) },
       why,
     })),
-    ledgerSha256: canonicalLedger(ledger).sha256,
+    ledgerSha256: ledger.sha256,
   };
-};
-
-const trafficSummary = ({ plan, ledger }: Stored): TrafficSummary => {
-  const { sent, answered, failed, saturated } = summarise(ledger, trafficOf(plan, 'http://entry'));
-  return { sent, answered, failed, saturated };
-};
-
-const timesOf = ({ history, ledger }: Stored): Times => {
-  const at = (type: Entry['type']): Nanos | null => {
-    const found = history.find((entry) => entry.type === type);
-    return found ? fromIso(found.at) : null;
-  };
-  const start = at('phase') ?? (ledger[0] ? fromIso(ledger[0].intended) : 0n);
-  // The act begins with its intent; before that there may be probes of how things were.
-  return {
-    start,
-    injected: at('injected') ? (at('intent') ?? at('injecting')) : null,
-    healing: at('healing'),
-    healed: at('healed'),
-  };
-};
-
-const phaseWindow = (plan: Plan, times: Times, name: Parameters<typeof phase>[1]): Window => {
-  const { from, until } = phase(plan, name);
-  return { from: times.start + fromMs(from), until: times.start + fromMs(until) };
 };
 
 // ---- One layer ----------------------------------------------------------------------------------------------------
@@ -258,13 +225,7 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
     })),
     why: last.finding.why,
     items: { baseline: within(items, baseline).length, test: within(items, { from: quiet.from, until: end }).length },
-    sentinels: sentinels(layer, stored, {
-      baseline,
-      test: {
-        from: times.injected ?? quiet.until,
-        until: times.healing ?? times.start + fromMs(phase(plan, 'hold').until),
-      },
-    }),
+    sentinels: sentinels(layer, stored, baseline),
   };
 };
 
@@ -398,24 +359,6 @@ const surest = (
   return found;
 };
 
-const crosses = ({ crossing }: Plan, record: LedgerRecord): boolean =>
-  crossing === null || crossing.includes(record.request);
-
-const heldWindow = (times: Times): Window | null =>
-  times.injected && times.healing ? { from: times.injected, until: times.healing } : null;
-
-/** What the client's own ledger shows of the fault, in words; nothing when it shows nothing. */
-const ledgerWords = ({ plan, ledger }: Stored, times: Times): string[] => {
-  const held = heldWindow(times);
-  if (!held || plan.truth.on === null) return [];
-  const effect = ledgerEffect(
-    ledger.filter((record) => crosses(plan, record)),
-    phaseWindow(plan, times, 'baseline'),
-    held,
-  );
-  return effect.worse ? [`ledger: ${effect.says}`] : [];
-};
-
 type Decision = { readonly outcome: Outcome; readonly because: string };
 
 /** The worst finding wins; what can't be said is never a pass. */
@@ -466,20 +409,10 @@ const notInjected = ({ history, plan }: Stored, times: Times): Decision | null =
   return null;
 };
 
-const unexposed = ({ plan, ledger }: Stored, times: Times): Decision | null => {
-  const held = heldWindow(times);
-  if (plan.truth.on === null || !held) return null;
-  const exposed = ledger.filter(
-    (record) =>
-      crosses(plan, record) &&
-      record.sent !== null &&
-      fromIso(record.sent) >= held.from &&
-      fromIso(record.sent) < held.until,
-  );
-  return exposed.length > 0
+const unexposed = ({ plan, ledger }: Stored, times: Times): Decision | null =>
+  heldWindow(plan, times) === null || ledger.exposed > 0
     ? null
     : { outcome: 'not-exposed', because: `no request came by ${plan.truth.on} while the fault was in` };
-};
 
 /** A layer of which something is wanted, and which could not be asked at all or has fallen silent. */
 const unheard = ({ plan, evidence }: Stored, layers: Verdict['layers']): Decision | null => {
@@ -503,7 +436,7 @@ const silences = (of: readonly LayerName[], layers: Verdict['layers']): string[]
   });
 
 const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | null => {
-  if (ledger.length === 0) return { outcome: 'inconclusive', because: 'no request was sent' };
+  if (ledger.records === 0) return { outcome: 'inconclusive', because: 'no request was sent' };
   return traffic.saturated
     ? { outcome: 'inconclusive', because: `the client itself could not keep up: ${traffic.saturated}` }
     : null;

@@ -27,10 +27,7 @@ type Seen<I extends Item = Item> = I & { readonly seen: number };
 const END = START + fromMs(3_600_000);
 const plan = planOf();
 const injected = injectedAt(plan);
-const windowsOf = (of: Plan) => ({
-  baseline: { from: since(of, 'baseline', 0), until: since(of, 'quiet', 0) },
-  test: { from: since(of, 'hold', 100), until: since(of, 'recovery', 0) },
-});
+const baselineOf = (of: Plan) => ({ from: since(of, 'baseline', 0), until: since(of, 'quiet', 0) });
 
 const lineOf = ({ sent }: LedgerRecord, line: string, service = 'web'): Seen<LogItem> => ({
   id: `line-${sent}`,
@@ -59,7 +56,7 @@ const flowAt = (at: Nanos, source: string | null, destination: string | null): S
 
 const of = (layer: LayerName, items: readonly Seen[] = [], story: Story = {}): Sentinels | null => {
   const stored = storedRun({ ...story, items: { ...story.items, [layer]: items } });
-  return sentinels(layer, stored, windowsOf(stored.plan));
+  return sentinels(layer, stored, baselineOf(stored.plan));
 };
 
 const ledger = ledgerOf(plan);

@@ -1,11 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
-import { steadiness } from '../src/steady-state.ts';
+import type { Window } from '../src/model.ts';
+import { steadiness as steady } from '../src/steady-state.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
 import { ledgerOf, planOf, START, since } from './helpers/tiny.ts';
 
 const plan = planOf();
 const baseline = { from: since(plan, 'baseline', 0), until: since(plan, 'quiet', 0) };
 const wanted = { answered: 0.9, p99Ms: 500 };
+const steadiness = (records: readonly LedgerRecord[], window: Window, asked: typeof wanted): string | null => {
+  const { add, unsteady } = steady(window, asked, 1);
+  for (const record of records) add(record);
+  return unsteady();
+};
 const well = ledgerOf(plan).slice(10, 60);
 const with1 = (n: number, change: Partial<LedgerRecord>): LedgerRecord[] =>
   well.map((record, i) => (i < n ? { ...record, ...change } : record));

@@ -2,7 +2,20 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Usage } from '../src/errors.ts';
 import { until } from '../src/poll.ts';
-import { after, fromIso, fromMs, iso, MILLISECOND, milliseconds, SECOND, systemClock, toMs } from '../src/time.ts';
+import {
+  after,
+  fromIso,
+  fromMs,
+  inWindow,
+  iso,
+  MILLISECOND,
+  milliseconds,
+  offsets,
+  SECOND,
+  stamps,
+  systemClock,
+  toMs,
+} from '../src/time.ts';
 
 /** Until the end of the year 9999, the last that four digits can write. */
 const instants = fc.bigInt({ min: 0n, max: 253_402_300_799_999_999_999n });
@@ -10,6 +23,40 @@ const instants = fc.bigInt({ min: 0n, max: 253_402_300_799_999_999_999n });
 describe('an instant', () => {
   test('goes to ISO 8601 and back without the loss of a nanosecond', () => {
     fc.assert(fc.property(instants, (at) => expect(fromIso(iso(at))).toBe(at)));
+  });
+
+  test('written as a time after a start, is written as it is', () => {
+    const start = fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n });
+    const times = fc.array(fc.double({ min: -1e6, max: 7e9, noNaN: true }), { maxLength: 5 });
+    fc.assert(
+      fc.property(start, times, (from, after) => {
+        const stamp = stamps(from + fromMs(1e6));
+        expect(after.map(stamp)).toEqual(after.map((ms) => iso(from + fromMs(1e6) + fromMs(ms))));
+      }),
+    );
+  });
+
+  test('is read as nanoseconds after a start, however it is written', () => {
+    const start = fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n });
+    const after = fc.array(
+      fc.maxSafeInteger().map((nanos) => Math.round(nanos / 2)),
+      { maxLength: 5 },
+    );
+    fc.assert(
+      fc.property(start, after, (from, nanos) => {
+        const since = offsets(from);
+        const times = nanos.map((one) => from + BigInt(one)).filter((at) => at >= 0n);
+        expect(times.map((at) => since(iso(at)))).toEqual(times.map((at) => Number(at - from)));
+        for (const at of times) expect(since(iso(at).replace('Z', '+00:00'))).toBe(Number(at - from));
+      }),
+    );
+    expect(() => offsets(0n)('soon')).toThrow(RangeError);
+  });
+
+  test('lies in a window from its first nanosecond up to, but not at, its end', () => {
+    const isIn = inWindow({ from: SECOND, until: 3n * SECOND });
+    const times = [SECOND - 1n, SECOND, 3n * SECOND - 1n, 3n * SECOND];
+    expect(times.map((at) => isIn(iso(at)))).toEqual([false, true, true, false]);
   });
 
   test('is written in the order of time', () => {

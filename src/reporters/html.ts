@@ -26,7 +26,7 @@ import { headline } from './words.ts';
 export const html = async (stored: Stored, verdict: Verdict): Promise<string> => {
   const { style, script } = await assets();
   const timeline = timelineOf(stored, verdict.groundTruth);
-  const client = figures('client', clientCharts(timeline, stored.ledger), NO_MARKS);
+  const client = figures('client', clientCharts(timeline, stored.ledger.bins), NO_MARKS);
   const layers = LAYERS.map((layer) => layerFigures(stored, verdict, timeline, layer));
   const body = h`${head(verdict, stored.plan)}${layerLinks(verdict)}
 <section aria-labelledby="client"><h2 id="client">What users got</h2>${bandLegend(timeline)}<div class="charts">${client.map(figureMarkup)}</div></section>

@@ -11,17 +11,20 @@ export type Arrivals = 'constant' | 'poisson' | { readonly rampTo: number };
  * rate 1 (whole numbers when even, sums of exponential gaps when Poisson) are mapped through Λ⁻¹, where
  * Λ(t) = rate·t + (last − rate)·t² / (2·seconds) is how many are expected up to t.
  */
-export const arrivals = (process: Arrivals, rate: number, seconds: number, random: Random): number[] => {
+export function* arrivals(
+  process: Arrivals,
+  rate: number,
+  seconds: number,
+  random: Random,
+): Generator<number, void, void> {
   const last = typeof process === 'object' ? process.rampTo : rate;
   const gap = process === 'poisson' ? () => -Math.log(1 - random()) : () => 1;
   const expected = ((rate + last) / 2) * seconds;
-  const times: number[] = [];
   for (let point = process === 'poisson' ? gap() : 0; point < expected; point += gap()) {
     const at = 1000 * timeOf(point, rate, (last - rate) / seconds);
-    if (at < 1000 * seconds) times.push(at);
+    if (at < 1000 * seconds) yield at;
   }
-  return times;
-};
+}
 
 /** Λ⁻¹: the root of rate·t + slope·t²/2 = point, in the form that loses no digits when the slope is near 0. */
 const timeOf = (point: number, rate: number, slope: number): number =>

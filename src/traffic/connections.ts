@@ -1,24 +1,32 @@
-// Connections to one origin, one request at a time on each: an idle stack over undici's Client. Taking and giving are
-// O(1), and the connection used last is used next, so that spare ones age and close (measured: docs/adr/0004).
-import { once } from 'node:events';
+// Connections to one origin, one request at a time on each, in an idle stack: taking and giving are O(1), and the
+// connection used last is used next, so that spare ones age and close (measured: docs/adr/0016).
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Client, type Dispatcher } from 'undici';
+import { ticks } from '../time.ts';
+import { type Answers, answers } from './answers.ts';
+import { Malformed } from './failure.ts';
 
 export type Address = { readonly ip: string; readonly port: number };
 /** Both ends of a connection; null while there is none. */
 export type Ends = { readonly local: Address | null; readonly remote: Address | null };
 
-export type Connection = {
-  /** The ends of the socket that was opened last. */
-  ends(): Ends;
-  /** Opens the socket ahead of the first request. */
-  open(): void;
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
-  destroy(): Promise<void>;
+/** Who is told, once, how a request ended. */
+export type Told = {
+  answered(status: number): void;
+  failed(error: Error): void;
 };
 
-export type Connections = AsyncDisposable & {
+/** One socket, from its opening to its end. */
+export type Connection = {
+  ends(): Ends;
+  /** Writes a whole request, once it is open; `text` is its head and body. */
+  send(method: string, text: string, told: Told): void;
+  /** Whether it can carry a request, and the server has not been left to itself so long that it may hang up just then. */
+  usable(): boolean;
+  destroy(): void;
+};
+
+export type Connections = Disposable & {
   /** An idle connection, or a new one, or null when as many as may be are busy. */
   take(): Connection | null;
   /** Back after an answer, for reuse. */
@@ -27,95 +35,127 @@ export type Connections = AsyncDisposable & {
   drop(connection: Connection): void;
   /** Opens connections until there are `count`, or as many as may be. */
   warm(count: number): void;
+  /** How many were opened so far. */
+  opened(): number;
 };
 
 /** At most `limit` connections to the URL's origin. */
 export const connections = (url: URL, limit: number): Connections => {
   const all = new Set<Connection>();
   const idle: Connection[] = [];
+  let opened = 0;
   const create = (): Connection | null => {
     if (all.size >= limit) return null;
-    const connection = connectionTo(url);
+    const connection: Connection = connectionTo(url, () => all.delete(connection));
     all.add(connection);
+    opened += 1;
     return connection;
   };
+  const drop = (connection: Connection): void => {
+    all.delete(connection);
+    connection.destroy();
+  };
   return {
-    take: () => idle.pop() ?? create(),
-    give: (connection) => void idle.push(connection),
-    drop: (connection) => {
-      all.delete(connection);
-      void connection.destroy();
-    },
-    warm: (count) => {
-      while (all.size < Math.min(count, limit)) {
-        const connection = create()!;
-        connection.open();
-        idle.push(connection);
+    take: () => {
+      for (let one = idle.pop(); one; one = idle.pop()) {
+        if (one.usable()) return one;
+        drop(one);
       }
+      return create();
     },
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([...all].map((connection) => connection.destroy()));
+    give: (connection) => {
+      if (connection.usable()) idle.push(connection);
+      else drop(connection);
+    },
+    drop,
+    warm: (count) => {
+      while (all.size < Math.min(count, limit)) idle.push(create()!);
+    },
+    opened: () => opened,
+    [Symbol.dispose]: () => {
+      for (const connection of all) connection.destroy();
     },
   };
 };
 
 const NOWHERE: Ends = { local: null, remote: null };
+/** Servers hang up on idle connections after 5 s or more, unless they say when; a second less is safe on slow networks. */
+const KEPT_MS = 5000;
+const MARGIN_MS = 1000;
+const READ_BYTES = 65_536;
 
-const connectionTo = (url: URL): Connection => {
+const connectionTo = (url: URL, gone: () => void): Connection => {
+  const read: Answers = answers();
   let ends = NOWHERE;
-  let current: Opening | null = null;
-  let ahead: Opening | null = null;
-  const open = (): Opening => {
-    const opening = startOpening(url);
-    ends = NOWHERE;
-    current = opening;
-    opening.socket.once('connect', () => {
-      ends = endsOf(opening.socket);
-    });
-    return opening;
+  let told: Told | null = null;
+  let idleSince = ticks();
+  let over = false;
+
+  const end = (error: Error): void => {
+    const who = told;
+    over = true;
+    told = null;
+    socket.destroy();
+    who?.failed(error);
   };
-  const client = new Client(url.origin, {
-    pipelining: 1,
-    // The sender has its own deadline, counted from the time when the request was due.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: (_options, callback) => {
-      const opening = ahead && !ahead.socket.destroyed ? ahead : open();
-      ahead = null;
-      opening.ready.then(
-        (socket) => callback(null, socket),
-        (error: Error) => callback(error, null),
-      );
-    },
+  const answered = (status: number): void => {
+    const who = told;
+    told = null;
+    idleSince = ticks();
+    if (!read.reusable()) over = true;
+    who?.answered(status);
+  };
+  const arrived = (bytes: Buffer): void => {
+    try {
+      const status = read.push(bytes);
+      if (status !== null) answered(status);
+    } catch (error) {
+      end(error as Error);
+    }
+  };
+  const closed = (): void => {
+    gone();
+    const status = read.end();
+    if (status !== null) answered(status);
+    else end(new Malformed('connection closed'));
+  };
+
+  const socket = open(url, arrived, () => {
+    ends = endsOf(socket);
   });
+  socket.on('error', end).on('close', closed);
   return {
     ends: () => ends,
-    open: () => {
-      ahead = open();
+    send: (method, text, who) => {
+      told = who;
+      read.await(method);
+      socket.write(text, 'utf8');
     },
-    dispatch: (options, handler) => void client.dispatch(options, handler),
-    destroy: async () => {
-      // Without this a connection attempt that nobody answers would hold the process for minutes.
-      current?.socket.destroy();
-      await client.destroy();
+    usable: () => !over && socket.writable && ticks() - idleSince < (read.keptMs() ?? KEPT_MS) - MARGIN_MS,
+    destroy: () => {
+      over = true;
+      told = null;
+      socket.destroy();
     },
   };
 };
 
-type Opening = { readonly socket: Socket; readonly ready: Promise<Socket> };
+/** TCP bytes go past Node's stream machinery, into one buffer for all connections: they are read before the next come. */
+const INTO = Buffer.allocUnsafe(READ_BYTES);
 
-const startOpening = (url: URL): Opening => {
+const open = (url: URL, arrived: (bytes: Buffer) => void, connected: () => void): Socket => {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const secure = url.protocol === 'https:';
   const port = Number(url.port) || (secure ? 443 : 80);
+  const callback = (size: number): boolean => {
+    arrived(INTO.subarray(0, size));
+    return true;
+  };
   const socket = secure
     ? connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...(isIP(host) ? {} : { servername: host }) })
-    : connectTcp({ host, port });
-  socket.setNoDelay(true).on('error', () => {});
-  const ready = once(socket, secure ? 'secureConnect' : 'connect').then(() => socket);
-  // A socket opened ahead may fail before anybody asks for it; who asks then opens another and sees why.
-  ready.catch(() => {});
-  return { socket, ready };
+    : connectTcp({ host, port, onread: { buffer: INTO, callback } });
+  if (secure) socket.on('data', arrived);
+  return socket.setNoDelay(true).once('connect', connected);
 };
 
 const endsOf = (socket: Socket): Ends => ({

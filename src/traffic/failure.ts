@@ -3,6 +3,9 @@ import { errors } from 'undici';
 import { oneLine } from '../errors.ts';
 import type { Address } from './connections.ts';
 
+/** An answer that can't be understood, or a request that can't be said; its message is the ledger's word for it. */
+export class Malformed extends Error {}
+
 const WORDS: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'connection closed',
   UND_ERR_CONNECT_TIMEOUT: 'connect timeout',
@@ -19,6 +22,7 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** The system's own code (`ECONNREFUSED`, `ECONNRESET`, `ENOTFOUND`), plain words for undici's, or the message. */
 export const failure = (error: Error): string => {
+  if (error instanceof Malformed) return error.message;
   if (error instanceof errors.HTTPParserError) return 'malformed response';
   const { code } = error as NodeJS.ErrnoException;
   return code ? (WORDS[code] ?? code) : oneLine(error);

@@ -16,15 +16,16 @@ export type Identity = {
 /** Hex digits that look random, are the same for the same run and purpose, and differ between any two of either. */
 export const digest = (runId: string, purpose: string): string => hash('sha256', `${runId}/${purpose}`);
 
-/** The ids of the n-th request of a run: all digits are SHA-256's, so samplers that look at a trace id's bits stay fair. */
+/**
+ * The ids of the n-th request of a run: all digits are of one SHA-512, so samplers that look at a trace id's bits stay fair.
+ */
 export const identity = (runId: string, n: number): Identity => {
-  const trace = digest(runId, `trace/${n}`);
-  const request = digest(runId, `request/${n}`);
+  const hex = hash('sha512', `${runId}/request/${n}`);
   return {
-    requestId: uuid(request),
-    correlationId: `firedrill-${runId}-${request.slice(32, 44)}`,
-    traceId: trace.slice(0, 32),
-    spanId: trace.slice(32, 48),
+    requestId: uuid(hex.slice(48, 80)),
+    correlationId: `firedrill-${runId}-${hex.slice(80, 92)}`,
+    traceId: hex.slice(0, 32),
+    spanId: hex.slice(32, 48),
   };
 };
 
@@ -39,19 +40,28 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 
 /**
- * The headers of one request, name and value in turn, as undici takes them.
+ * The headers that all requests of a run have, and those of one of them: name and value in turn.
  *
  * traceparent is W3C Trace Context Level 2 with flags 03: sampled, and with a random trace id.
  */
-export const headers = (runId: string, request: PlannedRequest, ids: Identity): string[] => {
-  const list = ['user-agent', `firedrill/${version} (synthetic; run ${runId})`];
-  list.push('x-request-id', ids.requestId);
-  list.push('x-correlation-id', ids.correlationId);
-  list.push('x-firedrill-run', runId);
-  list.push('traceparent', `00-${ids.traceId}-${ids.spanId}-03`);
-  list.push('baggage', `firedrill.run_id=${runId}`);
-  list.push('x-user-id', request.user);
-  list.push('x-session-id', request.session);
-  if (request.body !== null) list.push('content-type', 'application/json');
-  return list;
-};
+export const runHeaders = (runId: string): string[] => [
+  'user-agent',
+  `firedrill/${version} (synthetic; run ${runId})`,
+  'x-firedrill-run',
+  runId,
+  'baggage',
+  `firedrill.run_id=${runId}`,
+];
+
+export const requestHeaders = (request: Pick<PlannedRequest, 'user' | 'session'>, ids: Identity): string[] => [
+  'x-request-id',
+  ids.requestId,
+  'x-correlation-id',
+  ids.correlationId,
+  'traceparent',
+  `00-${ids.traceId}-${ids.spanId}-03`,
+  'x-user-id',
+  request.user,
+  'x-session-id',
+  request.session,
+];

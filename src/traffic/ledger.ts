@@ -68,10 +68,25 @@ const schema = z.object({
   remote: end,
 }) satisfies z.ZodType<LedgerRecord>;
 
-const KEYS = [...Object.keys(schema.shape), 'ip', 'port'];
+/**
+ * One record as one line of NDJSON, without its line break; the keys are always in the same order. Written by hand: at ten
+ * thousands of requests a second JSON.stringify with an order of keys would take a quarter of a core.
+ */
+export const toLine = (one: LedgerRecord): string =>
+  `{"n":${one.n},"journey":${quoted(one.journey)},"request":${quoted(one.request)},"requestId":${quoted(one.requestId)},` +
+  `"correlationId":${quoted(one.correlationId)},"traceId":${quoted(one.traceId)},"spanId":${quoted(one.spanId)},` +
+  `"user":${quoted(one.user)},"session":${quoted(one.session)},"intended":${quoted(one.intended)},` +
+  `"sent":${quoted(one.sent)},"ended":${quoted(one.ended)},"status":${one.status},"error":${quoted(one.error)},` +
+  `"latencyMs":${one.latencyMs},"serviceMs":${one.serviceMs},"local":${ends(one.local)},"remote":${ends(one.remote)}}`;
 
-/** One record as one line of NDJSON, without its line break; the keys are always in the same order. */
-export const toLine = (record: LedgerRecord): string => JSON.stringify(record, KEYS);
+const ends = (end: LedgerRecord['local']): string =>
+  end === null ? 'null' : `{"ip":${quoted(end.ip)},"port":${end.port}}`;
+
+/** Printable ASCII without quotes and backslashes stands for itself. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+const quoted = (text: string | null): string =>
+  text === null ? 'null' : PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 
 /** The record that a line of a ledger holds. Throws Usage with what is wrong with it. */
 export const fromLine = (line: string): LedgerRecord => {

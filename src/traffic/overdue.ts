@@ -1,6 +1,6 @@
 // A client that comes up late: what it has missed stays missed.
 import type { Nanos } from '../model.ts';
-import { toMs } from '../time.ts';
+import { stamps, toMs } from '../time.ts';
 import { entry, flightOf } from './flight.ts';
 import type { LedgerRecord } from './ledger.ts';
 import type { TrafficPlan } from './plan.ts';
@@ -9,10 +9,12 @@ import type { TrafficPlan } from './plan.ts';
  * Records of the plan's first requests, those that were due before `now`: not sent, for all of them at once would be a burst
  * that nobody has planned.
  */
-export const overdue = (plan: TrafficPlan, startAt: Nanos, now: Nanos): LedgerRecord[] => {
-  const error = `not sent: the client came up ${Math.round(toMs(now - startAt))} ms after the start`;
-  return plan.requests
-    .map((request) => flightOf(request, startAt))
-    .filter(({ due }) => due < now)
-    .map((flight) => entry(plan.runId, flight, now, { status: null, error }));
-};
+export function* overdue(plan: TrafficPlan, startAt: Nanos, now: Nanos): Generator<LedgerRecord, void, void> {
+  const late = toMs(now - startAt);
+  const stamp = stamps(startAt);
+  const error = `not sent: the client came up ${Math.round(late)} ms after the start`;
+  for (const request of plan.requests) {
+    if (request.atMs >= late) return;
+    yield entry(plan.runId, flightOf(request), late, { status: null, error }, stamp);
+  }
+}

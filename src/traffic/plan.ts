@@ -5,6 +5,7 @@ import type { Platform } from '../platform.ts';
 import { milliseconds } from '../time.ts';
 import { type Arrivals, arrivals } from './arrivals.ts';
 import { digest } from './identity.ts';
+import { type Queue, queue } from './queue.ts';
 import { random } from './random.ts';
 
 /** One request that is to be sent, all of it known before the first is sent. */
@@ -28,10 +29,16 @@ export type TrafficPlan = {
   /** Base URL, as the client itself reaches the entry component. */
   readonly url: string;
   readonly timeoutMs: number;
-  readonly requests: readonly PlannedRequest[];
+  /** In the order of their times, from the first on each time that they are asked for. */
+  readonly requests: Iterable<PlannedRequest>;
   /** What the whole plan was made from, so that it need not be sent to make it elsewhere; a plan made by hand has none. */
   readonly input?: PlanInput;
+  /** The part of the whole that its requests are; without it, all. */
+  readonly share?: { readonly worker: number; readonly of: number };
 };
+
+/** How many requests there are, and the mean time between them. */
+export type Pace = { readonly planned: number; readonly spacingMs: number };
 
 export type Load = {
   /** Requests per second, over all journeys; where a ramp begins. */
@@ -58,87 +65,200 @@ export type PlanInput = {
 type Step = Platform['journeys'][string][number];
 /** One user going through one journey once, in a session of its own. */
 type Visit = { readonly journey: string; readonly user: string; readonly session: string; readonly order: string };
-type Draft = { readonly atMs: number; readonly step: Step; readonly visit: Visit };
-
-/** A plan is held in memory and its ledger hashed as one text: this many requests still fit. */
-const MOST = 500_000;
+/** Memory sets no limit (docs/adr/0017); but this many take 12 GB of disk and some minutes to judge: more is a slip. */
+const MOST = 20_000_000;
 
 /**
  * Journeys start by the load's arrival process, at the load's rate divided by the mean number of their steps; each is
  * walked by one user in a session of its own, its steps due at their times after its start. Steps due at or after the
- * end are left out. Requests are ordered by time and numbered in that order. Throws Usage with all that is wrong.
+ * end are left out. Requests are ordered by time and numbered in that order; they are generated as they are asked for, in
+ * memory that does not grow with their number. Throws Usage with all that is wrong.
  */
 export const trafficPlan = (input: PlanInput): TrafficPlan => {
-  const { runId, seed, url, load, seconds } = input;
+  const { runId, seed, url, load } = input;
   const wrong = complaints(input);
   if (wrong.length > 0) throw new Usage(`traffic: ${wrong.join('; ')}`);
-  const requests = drafts(input)
-    .filter(({ atMs }) => atMs < seconds * 1000)
-    .sort((a, b) => a.atMs - b.atMs)
-    .map(planned);
-  return { runId, seed, url, timeoutMs: load.timeoutMs, requests, input };
+  return { runId, seed, url, timeoutMs: load.timeoutMs, requests: each(() => requestsOf(input)), input };
 };
 
-/** The requests of worker `i` of `n`, taken in turn so that each worker sees the same arrival process, thinned. */
-export const shard = (plan: TrafficPlan, i: number, n: number): TrafficPlan => ({
+const each = <T>(of: () => Iterator<T>): Iterable<T> => ({ [Symbol.iterator]: of });
+
+/** The requests of worker `worker` of `of`, taken in turn so that each worker sees the same arrival process, thinned. */
+export const shard = (plan: TrafficPlan, worker: number, of: number): TrafficPlan => ({
   ...plan,
-  requests: plan.requests.filter((request) => request.n % n === i),
+  requests: each(() => Iterator.from(plan.requests).filter(({ n }) => n % of === worker)),
+  share: { worker, of },
 });
 
-/** SHA-256, in hex, of all that the plan's requests are: plans of the same fingerprint send the same, at the same times. */
-export const fingerprint = ({ runId, url, timeoutMs, requests }: TrafficPlan): string => {
-  const hash = createHash('sha256').update(JSON.stringify([runId, url, timeoutMs]));
-  for (const request of requests) hash.update(JSON.stringify(request));
+/** The plan without its first requests. */
+export const without = ({ input, share, ...plan }: TrafficPlan, first: number): TrafficPlan => ({
+  ...plan,
+  requests: each(() => Iterator.from(plan.requests).drop(first)),
+});
+
+/** A whole plan as JSON can say it to another process: its requests are made again there, if they can be. */
+export const packed = ({ requests, ...plan }: TrafficPlan): object =>
+  plan.input ? plan : { ...plan, requests: [...requests] };
+
+/** The plan that was packed. */
+export const unpacked = (plan: TrafficPlan): TrafficPlan => (plan.input ? trafficPlan(plan.input) : plan);
+
+/** Requests are counted without being made, where it is known from what. A share's spacing is the whole's, thinned. */
+export const paceOf = ({ requests, input, share }: TrafficPlan): Pace => {
+  const whole = paced(input ? dueTimes(input) : Iterator.from(requests).map(({ atMs }) => atMs));
+  if (!share || !input) return whole;
+  const { worker, of } = share;
+  return { planned: Math.max(0, Math.ceil((whole.planned - worker) / of)), spacingMs: whole.spacingMs * of };
+};
+
+const paced = (times: Iterable<number>): Pace => {
+  let [planned, first, last] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const atMs of times) {
+    planned += 1;
+    first = Math.min(first, atMs);
+    last = Math.max(last, atMs);
+  }
+  return { planned, spacingMs: planned > 1 ? (last - first) / (planned - 1) : 0 };
+};
+
+/** So many requests tell one version of the generator from another. */
+const FINGERS = 100_000;
+
+/**
+ * SHA-256, in hex, of what the plan is made from and of its first requests, all they are: plans of the same fingerprint send
+ * the same, at the same times.
+ */
+export const fingerprint = ({ runId, url, timeoutMs, input, requests }: TrafficPlan): string => {
+  const hash = createHash('sha256').update(JSON.stringify([runId, url, timeoutMs, input]));
+  for (const request of Iterator.from(requests).take(FINGERS)) hash.update(JSON.stringify(request));
   return hash.digest('hex');
 };
 
 /** The most requests that are due within any stretch of `windowMs`. */
-export const peak = (plan: TrafficPlan, windowMs: number): number => {
+export const peak = (requests: readonly Pick<PlannedRequest, 'atMs'>[], windowMs: number): number => {
   let most = 0;
   let first = 0;
-  plan.requests.forEach(({ atMs }, last) => {
-    while (plan.requests[first]!.atMs <= atMs - windowMs) first += 1;
+  requests.forEach(({ atMs }, last) => {
+    while (requests[first]!.atMs <= atMs - windowMs) first += 1;
     most = Math.max(most, last - first + 1);
   });
   return most;
 };
 
-const drafts = ({ runId, seed, load, journeys, seconds }: PlanInput): Draft[] => {
+/** A step of a visit that is due at `atMs`; `turn` orders those that are due together: by visit, then by step. */
+type Draft = { readonly atMs: number; readonly turn: number; readonly say: Saying; readonly visit: Visit };
+
+/**
+ * Visits begin in the order of time, so the steps that come equally long after their visits' beginnings do too: a lane for
+ * each such offset, and the earliest of their heads is the next request.
+ */
+function* requestsOf(input: PlanInput): Generator<PlannedRequest, void, void> {
+  const lanes = new Map<number, Queue<Draft>>();
+  const ends = input.seconds * 1000;
+  const says = sayings(input.journeys);
+  let turn = 0;
+  let n = 0;
+  const admit = (startMs: number, visit: Visit): void => {
+    for (const { offset, say } of says.get(visit.journey)!) {
+      if (!lanes.has(offset)) lanes.set(offset, queue());
+      if (startMs + offset < ends) lanes.get(offset)!.push({ atMs: startMs + offset, turn: turn++, say, visit });
+    }
+  };
+  function* until(ms: number): Generator<PlannedRequest, void, void> {
+    for (let lane = earliest(lanes, ms); lane; lane = earliest(lanes, ms)) {
+      const { atMs, say, visit } = lane.shift()!;
+      yield say(n++, atMs, visit);
+    }
+  }
+  for (const [startMs, visit] of visits(input)) {
+    yield* until(startMs);
+    admit(startMs, visit);
+  }
+  yield* until(Number.POSITIVE_INFINITY);
+}
+
+/** The lane whose head is due first, and by then. */
+const earliest = (lanes: ReadonlyMap<number, Queue<Draft>>, ms: number): Queue<Draft> | undefined => {
+  let best: Queue<Draft> | undefined;
+  let head: Draft | undefined;
+  for (const lane of lanes.values()) {
+    const one = lane.first();
+    if (!one || one.atMs > ms) continue;
+    if (head && (head.atMs < one.atMs || (head.atMs === one.atMs && head.turn < one.turn))) continue;
+    [best, head] = [lane, one];
+  }
+  return best;
+};
+
+function* visits(input: PlanInput): Generator<[number, Visit], void, void> {
+  const { runId, seed, load } = input;
+  const who = random(seed, 2);
+  let index = 0;
+  for (const [startMs, journey] of starts(input)) {
+    const user = `firedrill-user-${1 + Math.floor(who() * load.users)}`;
+    const ids = digest(runId, `visit/${index++}`);
+    yield [startMs, { journey, user, session: `session-${ids.slice(0, 16)}`, order: `order-${ids.slice(16, 32)}` }];
+  }
+}
+
+/** When visits begin, and by which journey. */
+function* starts({ seed, load, journeys, seconds }: PlanInput): Generator<[number, string], void, void> {
   const weights = weightsOf(load, journeys).filter(([, weight]) => weight > 0);
   const pick = random(seed, 1);
-  const who = random(seed, 2);
   const steps = meanSteps(weights, journeys);
   const process = typeof load.arrivals === 'object' ? { rampTo: load.arrivals.rampTo / steps } : load.arrivals;
-  return arrivals(process, load.rate / steps, seconds, random(seed, 0)).flatMap((startMs, index) => {
-    const journey = weighted(weights, pick());
-    const user = `firedrill-user-${1 + Math.floor(who() * load.users)}`;
-    const ids = digest(runId, `visit/${index}`);
-    const visit = { journey, user, session: `session-${ids.slice(0, 16)}`, order: `order-${ids.slice(16, 32)}` };
-    return journeys[journey]!.map((step) => ({ atMs: startMs + milliseconds(step.at), step, visit }));
+  for (const startMs of arrivals(process, load.rate / steps, seconds, random(seed, 0)))
+    yield [startMs, weighted(weights, pick())];
+}
+
+/** The times of all requests, in no order. */
+function* dueTimes(input: PlanInput): Generator<number, void, void> {
+  const ends = input.seconds * 1000;
+  const says = sayings(input.journeys);
+  for (const [startMs, journey] of starts(input))
+    for (const { offset } of says.get(journey)!) if (startMs + offset < ends) yield startMs + offset;
+}
+
+/** Makes a step of a visit a request. */
+type Saying = (n: number, atMs: number, visit: Visit) => PlannedRequest;
+
+const sayings = (
+  journeys: Platform['journeys'],
+): ReadonlyMap<string, readonly { readonly offset: number; readonly say: Saying }[]> =>
+  new Map(
+    Object.entries(journeys).map(([journey, steps]) => [
+      journey,
+      steps.map((step) => ({ offset: milliseconds(step.at), say: saying(step) })),
+    ]),
+  );
+
+type Fill = (visit: Visit, n: number) => string;
+
+const saying = (step: Step): Saying => {
+  const [method, target] = step.request.split(' ') as [string, string];
+  // `/orders/:id` is any order's page: this visit's own.
+  const path = filling(target.replace(/\/:[^/?]+/g, '/{order}'), (text) => text);
+  const body = step.body ? filling(JSON.stringify(step.body), (text) => JSON.stringify(text).slice(1, -1)) : null;
+  return (n, atMs, visit) => ({
+    n,
+    atMs,
+    journey: visit.journey,
+    request: step.request,
+    method,
+    path: path(visit, n),
+    body: body ? body(visit, n) : null,
+    user: visit.user,
+    session: visit.session,
   });
 };
 
-const planned = ({ atMs, step, visit }: Draft, n: number): PlannedRequest => {
-  const { journey, user, session, order } = visit;
-  const fill = (text: string): string =>
-    text.replace(/\{(user|session|order|n)\}/g, (_, key: 'user') => ({ user, session, order, n: String(n) })[key]);
-  const [method, path] = step.request.split(' ') as [string, string];
-  const body = Object.entries(step.body ?? {}).map(([key, value]) => [
-    key,
-    typeof value === 'string' ? fill(value) : value,
-  ]);
-  return {
-    n,
-    atMs,
-    journey,
-    request: step.request,
-    method,
-    // `/orders/:id` is any order's page: this visit's own.
-    path: fill(path).replace(/\/:[^/?]+/g, `/${order}`),
-    body: step.body ? JSON.stringify(Object.fromEntries(body)) : null,
-    user,
-    session,
-  };
+/** The text with the visit's words in their places; one without places is always itself. */
+const filling = (text: string, quoted: (word: string) => string): Fill => {
+  const parts = text.split(/\{(user|session|order|n)\}/);
+  if (parts.length === 1) return () => text;
+  const word = (key: string, { user, session, order }: Visit, n: number): string =>
+    quoted({ user, session, order, n: String(n) }[key as 'user']);
+  return (visit, n) => parts.map((part, i) => (i % 2 === 0 ? part : word(part, visit, n))).join('');
 };
 
 type Weights = readonly (readonly [journey: string, weight: number])[];
@@ -160,10 +280,15 @@ const weighted = (weights: Weights, uniform: number): string => {
   return weights.at(-1)![0];
 };
 
-const complaints = ({ runId, seed, url, load, journeys, seconds }: PlanInput): string[] => {
+const lastRate = ({ rate, arrivals }: Load): number => (typeof arrivals === 'object' ? arrivals.rampTo : rate);
+
+/** About how many requests will come of it. */
+export const about = ({ load, seconds }: PlanInput): number => ((load.rate + lastRate(load)) / 2) * seconds;
+
+const complaints = (input: PlanInput): string[] => {
+  const { runId, seed, url, load, journeys, seconds } = input;
   const weights = weightsOf(load, journeys);
-  const last = typeof load.arrivals === 'object' ? load.arrivals.rampTo : load.rate;
-  const expected = ((load.rate + last) / 2) * seconds;
+  const [last, expected] = [lastRate(load), about(input)];
   const positive = (value: number): boolean => Number.isFinite(value) && value > 0;
   const unknown = weights.map(([name]) => name).filter((name) => !Object.hasOwn(journeys, name));
   const rules: [boolean, string][] = [

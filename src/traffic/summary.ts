@@ -1,8 +1,7 @@
 // What the ledger says about the client: how much it sent, how late, and whether it kept up. Pure.
-import { hash } from 'node:crypto';
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
-import { failed, type LedgerRecord, type TrafficSummary, toLine, untold } from './ledger.ts';
-import type { TrafficPlan } from './plan.ts';
+import { failed, type LedgerRecord, type TrafficSummary, untold } from './ledger.ts';
+import type { Pace } from './plan.ts';
 
 /** Milliseconds. */
 export type Quantiles = {
@@ -17,6 +16,9 @@ export type Quantiles = {
 /** How late the client's own event loop ran, in milliseconds. */
 export type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
 
+/** What the client says of itself: how late its event loop ran, and how many connections it opened. */
+export type ClientState = { readonly loopDelayMs: LoopDelay; readonly connections: number };
+
 export type ClientSummary = TrafficSummary & {
   readonly planned: number;
   readonly aborted: number;
@@ -27,12 +29,15 @@ export type ClientSummary = TrafficSummary & {
   /** Sent minus intended. */
   readonly schedulingErrorMs: Quantiles;
   readonly loopDelayMs: LoopDelay | null;
+  /** How many connections carried all of it; null where only the ledger is known. */
+  readonly connections: number | null;
 };
 
 /** Takes records one by one, so that a long run need not be held in memory. */
 export type Tally = {
   add(record: LedgerRecord): void;
-  summary(loopDelay: LoopDelay | null): ClientSummary;
+  /** Of a client that had this plan; null where nobody told of it. */
+  summary(pace: Pace, client: ClientState | null): ClientSummary;
   /** The histogram behind `latencyMs`, in microseconds: HdrHistogram's V2 encoding, compressed, in base64. */
   latency(): string;
 };
@@ -47,7 +52,7 @@ const LATE_TAIL_MS = 500;
 const LATE_MEDIAN_MS = 50;
 
 /** Percentiles are HDR histograms', to three digits. */
-export const tally = (plan: TrafficPlan): Tally => {
+export const tally = (): Tally => {
   const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0 };
   const [latency, service, lateness] = [histogram(), histogram(), histogram()];
   const add = (record: LedgerRecord): void => {
@@ -63,33 +68,23 @@ export const tally = (plan: TrafficPlan): Tally => {
     put(latency, record.latencyMs ?? 0);
     put(service, record.serviceMs ?? 0);
   };
-  const summary = (loopDelayMs: LoopDelay | null): ClientSummary => {
+  const summary = ({ planned, spacingMs }: Pace, client: ClientState | null): ClientSummary => {
+    const loopDelayMs = client?.loopDelayMs ?? null;
     const { sent, answered, failed, aborted } = counts;
     const schedulingErrorMs = quantiles(lateness);
-    const missing = plan.requests.length - counts.seen;
-    const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs: spacing(plan) });
+    const missing = planned - counts.seen;
+    const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
-    return { planned: plan.requests.length, sent, answered, failed, aborted, saturated, ...times };
+    return { planned, sent, answered, failed, aborted, saturated, ...times, connections: client?.connections ?? null };
   };
   return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
-};
-
-/** The summary of all the plan's records; `loopDelay` is the client's, the worst one where there were several. */
-export const summarise = (
-  records: Iterable<LedgerRecord>,
-  plan: TrafficPlan,
-  loopDelay: LoopDelay | null = null,
-): ClientSummary => {
-  const all = tally(plan);
-  for (const record of records) all.add(record);
-  return all.summary(loopDelay);
 };
 
 /** Whether its latency is one: answered, or waited for in vain as long as anybody would. */
 export const measured = (record: LedgerRecord): boolean =>
   !untold(record) && (record.status !== null || record.error === 'timeout');
 
-type Pace = {
+type Lateness = {
   readonly unsent: number;
   readonly missing: number;
   readonly spacingMs: number;
@@ -103,7 +98,7 @@ const saturation = ({
   spacingMs,
   schedulingErrorMs: late,
   loopDelayMs: loop,
-}: Pace): string | null => {
+}: Lateness): string | null => {
   const tail = Math.max(LATE_TAIL_MS, spacingMs);
   const median = Math.max(LATE_MEDIAN_MS, spacingMs);
   if (missing > 0) return `${missing} planned requests have no record`;
@@ -116,9 +111,6 @@ const saturation = ({
 };
 
 const ms = (value: number): string => `${Math.round(value)} ms`;
-
-const spacing = ({ requests }: TrafficPlan): number =>
-  requests.length > 1 ? (requests.at(-1)!.atMs - requests[0]!.atMs) / (requests.length - 1) : 0;
 
 // Histograms hold whole microseconds.
 const histogram = (): Histogram =>
@@ -141,13 +133,4 @@ export const mergedLatency = (encoded: readonly string[]): Quantiles => {
   const all = histogram();
   for (const one of encoded) all.add(decodeFromCompressedBase64(one));
   return quantiles(all);
-};
-
-/** The ledger as a file has it, ordered by `n`, and that text's SHA-256 in hex: the same records always give the same. */
-export const canonicalLedger = (
-  records: Iterable<LedgerRecord>,
-): { readonly text: string; readonly sha256: string } => {
-  const ordered = [...records].sort((a, b) => a.n - b.n);
-  const text = ordered.map((record) => `${toLine(record)}\n`).join('');
-  return { text, sha256: hash('sha256', text) };
 };

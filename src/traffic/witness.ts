@@ -1,8 +1,9 @@
 // What the client's own ledger says about a stretch of time: were its requests worse off than in the baseline? Pure.
 import { errorFunction, gammaln, quantile, wilcoxonRankSum } from 'simple-statistics';
 import type { Window } from '../model.ts';
-import { fromIso } from '../time.ts';
+import { inWindow } from '../time.ts';
 import { failed, type LedgerRecord, untold } from './ledger.ts';
+import { type Sample, sample } from './sample.ts';
 import { measured } from './summary.ts';
 
 /** One window's requests, by the time they were due. Latencies in milliseconds from that time; null without any. */
@@ -25,6 +26,8 @@ export type Comparison = {
   readonly fault: WindowStats;
   readonly errors: Change;
   readonly latency: Change;
+  /** The share of latencies that were compared: less than 1 where there are very many. */
+  readonly timesOf: number;
 };
 
 export type LedgerEffect = {
@@ -44,42 +47,77 @@ const TIMES_THE_ERRORS = 2;
 /** Half as slow again, at the median or the 90th percentile: more than a warm or a busy machine does to the same work. */
 const TIMES_THE_LATENCY = 1.5;
 
+export type Witness = { add(record: LedgerRecord): void; effect(): LedgerEffect };
+
+/** Of so many latencies at most is a quantile or a rank taken; where there are more, of a sample of them. */
+const MOST_TIMES = 20_000;
+
 /**
  * Compares the requests that were due in `fault` with those due in `baseline`, all together and by kind, since a fault
  * seldom lies on every path. Failures by Fisher's exact test of two proportions (a normal approximation misleads
  * where few fail), latencies by the Mann-Whitney rank test; both one-sided: better off is no effect of a fault.
  */
-export const ledgerEffect = (records: readonly LedgerRecord[], baseline: Window, fault: Window): LedgerEffect => {
-  const told = records.filter((record) => !untold(record));
-  const due = told.map(({ intended }) => fromIso(intended));
-  const within = ({ from, until }: Window): LedgerRecord[] => told.filter((_, i) => from <= due[i]! && due[i]! < until);
-  const before = within(baseline);
-  const after = within(fault);
-  const kinds = [...new Set(after.map(({ request }) => request))].filter((kind) => before.some(of(kind))).sort();
+export const witness = (baseline: Window, fault: Window, seed: number): Witness => {
+  const [inBaseline, inFault] = [inWindow(baseline), inWindow(fault)];
+  const [before, after] = [groups(seed), groups(seed)];
+  const add = (record: LedgerRecord): void => {
+    if (untold(record)) return;
+    if (inBaseline(record.intended)) before.add(record);
+    if (inFault(record.intended)) after.add(record);
+  };
+  return { add, effect: () => effectOf(before, after) };
+};
+
+const effectOf = (before: Groups, after: Groups): LedgerEffect => {
+  const kinds = after.kinds().filter((kind) => before.kinds().includes(kind));
   const alpha = ALPHA / (2 * (kinds.length + 1));
-  const comparisons = [
-    compare(null, before, after, alpha),
-    ...kinds.map((kind) => compare(kind, before.filter(of(kind)), after.filter(of(kind)), alpha)),
-  ];
+  const comparisons = [null, ...kinds.sort()].map((kind) => compare(kind, before.of(kind), after.of(kind), alpha));
   const says = comparisons.flatMap(sentence);
+  const [all] = comparisons as [Comparison];
   return {
     worse: says.length > 0,
     comparisons,
-    says: says.join('; ') || `${after.length} requests, none worse off than the ${before.length} of the baseline`,
+    says:
+      says.join('; ') ||
+      `${all.fault.requests} requests, none worse off than the ${all.baseline.requests} of the baseline`,
   };
 };
 
-const of =
-  (kind: string) =>
-  ({ request }: LedgerRecord): boolean =>
-    request === kind;
+/** Requests of one window and one kind. */
+type Group = { requests: number; failed: number; readonly times: Sample<number> };
 
-type Records = readonly LedgerRecord[];
+/** One window's requests by kind; null: all of them. */
+type Groups = {
+  add(record: LedgerRecord): void;
+  kinds(): string[];
+  of(kind: string | null): Group;
+};
 
-const compare = (request: string | null, before: Records, after: Records, alpha: number): Comparison => {
+const groups = (seed: number): Groups => {
+  const all = new Map<string | null, Group>();
+  const of = (kind: string | null): Group =>
+    all.get(kind) ?? { requests: 0, failed: 0, times: sample(MOST_TIMES, seed) };
+  const put = (kind: string | null, record: LedgerRecord): void => {
+    const group = of(kind);
+    all.set(kind, group);
+    group.requests += 1;
+    if (failed(record)) group.failed += 1;
+    if (measured(record)) group.times.add(record.n, () => record.latencyMs ?? 0);
+  };
+  return {
+    add: (record) => {
+      put(null, record);
+      put(record.request, record);
+    },
+    kinds: () => [...all.keys()].filter((kind) => kind !== null),
+    of,
+  };
+};
+
+const compare = (request: string | null, before: Group, after: Group, alpha: number): Comparison => {
   const [baseline, fault] = [stats(before), stats(after)];
   const errors = moreFailures(baseline, fault);
-  const latency = higherRanks(latencies(before), latencies(after));
+  const latency = higherRanks(before.times.kept(), after.times.kept());
   const slower = grown(baseline.p50, fault.p50) || grown(baseline.p90, fault.p90);
   return {
     request,
@@ -87,20 +125,18 @@ const compare = (request: string | null, before: Records, after: Records, alpha:
     fault,
     errors: { p: errors, worse: errors < alpha && fault.errorShare >= TIMES_THE_ERRORS * baseline.errorShare },
     latency: { p: latency, worse: latency < alpha && slower },
+    timesOf: Math.min(before.times.share(), after.times.share()),
   };
 };
 
 const grown = (before: number | null, after: number | null): boolean =>
   before !== null && after !== null && after >= TIMES_THE_LATENCY * before;
 
-const latencies = (records: Records): number[] => records.filter(measured).map(({ latencyMs }) => latencyMs ?? 0);
-
-const stats = (records: Records): WindowStats => {
-  const bad = records.filter(failed).length;
-  const times = latencies(records);
-  const at = (share: number): number | null => (times.length > 0 ? quantile(times, share) : null);
-  const errorShare = records.length > 0 ? bad / records.length : 0;
-  return { requests: records.length, failed: bad, errorShare, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
+const stats = ({ requests, failed, times }: Group): WindowStats => {
+  const kept = times.kept();
+  const at = (share: number): number | null => (kept.length > 0 ? quantile(kept, share) : null);
+  const errorShare = requests > 0 ? failed / requests : 0;
+  return { requests, failed, errorShare, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 };
 
 /**
@@ -139,12 +175,13 @@ const ties = (values: readonly number[]): number => {
   return [...counts.values()].reduce((sum, t) => sum + (t ** 3 - t), 0);
 };
 
-const sentence = ({ request, baseline, fault, errors, latency }: Comparison): string[] => {
+const sentence = ({ request, baseline, fault, errors, latency, timesOf }: Comparison): string[] => {
   const who = request ?? 'all requests';
   const share = (of: WindowStats): string => `${(100 * of.errorShare).toFixed(1)} % of ${of.requests}`;
   const times = (of: WindowStats): string => `median ${of.p50?.toFixed(0)} ms, p90 ${of.p90?.toFixed(0)} ms`;
+  const part = timesOf < 1 ? ` (1 in ${1 / timesOf} timed)` : '';
   return [
     ...(errors.worse ? [`${who} failed more: ${share(fault)}, baseline ${share(baseline)}`] : []),
-    ...(latency.worse ? [`${who} slower: ${times(fault)}, baseline ${times(baseline)}`] : []),
+    ...(latency.worse ? [`${who} slower: ${times(fault)}, baseline ${times(baseline)}${part}`] : []),
   ];
 };

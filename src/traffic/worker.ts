@@ -1,19 +1,20 @@
 // The traffic client as a program of its own, so that it runs where users are and no other work delays it.
-// In: one line {"plan", "startAt"}, the start in nanoseconds as a string; the end of the input ends the traffic.
+// In: one line {"plan", "startAt"}, the plan packed, the start in nanoseconds as a string; the end of the input ends the traffic.
 // Out: one line for every ledger record, and {"done": summary} as the last. Exit codes: 0, or 64 for bad input.
 import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { oneLine, Usage } from '../errors.ts';
 import type { Nanos } from '../model.ts';
-import type { TrafficPlan } from './plan.ts';
+import { type TrafficPlan, unpacked } from './plan.ts';
 import { tellTraffic } from './tell.ts';
 
 type Job = { readonly plan: TrafficPlan; readonly startAt: Nanos };
 
 const job = (line: string | undefined): Job => {
   try {
-    const { plan, startAt } = JSON.parse(line ?? '') as { plan: TrafficPlan; startAt: string };
-    if (!Array.isArray(plan.requests) || !URL.canParse(plan.url)) throw new Error('no plan');
+    const { plan: told, startAt } = JSON.parse(line ?? '') as { plan: TrafficPlan; startAt: string };
+    const plan = unpacked(told);
+    if (!(plan.input || Array.isArray(plan.requests)) || !URL.canParse(plan.url)) throw new Error('no plan');
     return { plan, startAt: BigInt(startAt) };
   } catch (error) {
     throw new Usage(`traffic worker: the first line must be {"plan": …, "startAt": "nanoseconds"}: ${oneLine(error)}`);

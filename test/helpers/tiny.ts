@@ -21,6 +21,7 @@ import { fromIso, fromMs, iso } from '../../src/time.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { PlannedRequest } from '../../src/traffic/plan.ts';
 import type { Stored } from '../../src/verdict.ts';
+import { gistOf } from './gist.ts';
 
 export const tiny = platform({
   name: 'tiny',
@@ -140,7 +141,8 @@ export const recordOf = (request: PlannedRequest, ms = 10): LedgerRecord => {
 };
 
 /** Every planned request, answered well in 10 ms. */
-export const ledgerOf = (of: Plan): LedgerRecord[] => trafficOf(of, 'http://web').requests.map((one) => recordOf(one));
+export const ledgerOf = (of: Plan): LedgerRecord[] =>
+  [...trafficOf(of, 'http://web').requests].map((one) => recordOf(one));
 
 const EVERY_MS = 1000;
 
@@ -216,13 +218,19 @@ export type Story = {
   readonly asked?: Stored['evidence']['asked'];
 };
 
+/** With the records of its ledger. */
+export type Recorded = Stored & { readonly records: readonly LedgerRecord[] };
+
 /** A stored drill: everything as planned, every layer asked, and whatever the story changes. */
-export const storedRun = (story: Story = {}): Stored => {
+export const storedRun = (story: Story = {}): Recorded => {
   const of = story.plan ?? planOf();
+  const history = story.history ?? wholeHistory(of);
+  const records = story.ledger ?? ledgerOf(of);
   return {
     plan: of,
-    history: story.history ?? wholeHistory(of),
-    ledger: story.ledger ?? ledgerOf(of),
+    history,
+    records,
+    ledger: gistOf(of, history, records),
     evidence: {
       looks: story.looks ?? LAYERS.flatMap((layer) => looksOf(of, layer)),
       items: new Map(Object.entries({ alerts: story.alerts ?? [], ...story.items }) as [LayerName, readonly Seen[]][]),

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { html } from '../../src/reporters/html.ts';
 import { verdict } from '../../src/verdict.ts';
+import { gistOf } from '../helpers/gist.ts';
 import { at, controlPlan, stored } from './stored.ts';
 
 const run = stored();
@@ -102,7 +103,7 @@ describe('the page', () => {
     const empty = {
       plan: run.plan,
       history: [],
-      ledger: [],
+      ledger: gistOf(run.plan, [], []),
       evidence: { looks: [], items: new Map(), gaps: [], asked: [] },
     };
     expect(await html(empty, verdict(empty))).toContain('INCONCLUSIVE');

@@ -13,6 +13,8 @@ import { fromIso, fromMs, iso } from '../../src/time.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { PlannedRequest } from '../../src/traffic/plan.ts';
 import type { Stored } from '../../src/verdict.ts';
+import { gistOf } from '../helpers/gist.ts';
+import type { Recorded } from '../helpers/tiny.ts';
 
 export const START = fromIso('2026-11-21T07:00:00.000000000Z');
 export const at = (seconds: number): Nanos => START + fromMs(seconds * 1000);
@@ -175,9 +177,11 @@ type Parts = {
 };
 
 /** The run, with parts of it replaced. */
-export const stored = ({ plan = aPlan, history = wholeHistory, items, gaps = [] }: Parts = {}): Stored => {
-  const { requests } = trafficOf(plan, 'http://entry');
+export const stored = ({ plan = aPlan, history = wholeHistory, items, gaps = [] }: Parts = {}): Recorded => {
+  const requests = [...trafficOf(plan, 'http://entry').requests];
+  const records = requests.map(record);
   const shown =
     items ?? new Map<LayerName, readonly (Item & { readonly seen: number })[]>([['traces', requests.flatMap(spans)]]);
-  return { plan, history, ledger: requests.map(record), evidence: { looks, items: shown, gaps, asked: [] } };
+  const evidence = { looks, items: shown, gaps, asked: [] };
+  return { plan, history, records, ledger: gistOf(plan, history, records), evidence };
 };

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Arrivals, arrivals } from '../../src/traffic/arrivals.ts';
+import { type Arrivals, arrivals as arriving } from '../../src/traffic/arrivals.ts';
 import { random } from '../../src/traffic/random.ts';
 
+const arrivals = (...of: Parameters<typeof arriving>): number[] => [...arriving(...of)];
 const process = fc.oneof(
   fc.constant<Arrivals>('constant'),
   fc.constant<Arrivals>('poisson'),

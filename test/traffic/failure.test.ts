@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { errors } from 'undici';
+import { stamps } from '../../src/time.ts';
 import { failure, triedAddress } from '../../src/traffic/failure.ts';
-import { entry, flightOf, listener, type Outcome } from '../../src/traffic/flight.ts';
-import { summarise } from '../../src/traffic/summary.ts';
-import { planAt } from './helpers.ts';
+import { entry, failing, flightOf } from '../../src/traffic/flight.ts';
+import { planAt, summarise } from './helpers.ts';
 
 const system = (code: string, more: object = {}): Error =>
   Object.assign(new Error(`connect ${code}`), { code, ...more });
@@ -37,10 +37,8 @@ describe('the words for a failure', () => {
     '%s is this machine at its limit: not sent, and never a failure of the platform',
     (code) => {
       const plan = planAt('http://h', [0], 1000);
-      const flight = { ...flightOf(plan.requests[0]!, 0n), sent: 5n };
-      const outcomes: Outcome[] = [];
-      listener(flight, (outcome) => outcomes.push(outcome)).onResponseError!(null as never, system(code));
-      const record = entry('run-1', flight, 10n, outcomes[0]!);
+      const flight = { ...flightOf(plan.requests[0]!), sent: 5 };
+      const record = entry('run-1', flight, 10, failing(flight, system(code)), stamps(0n));
       expect(record).toMatchObject({ sent: null, status: null, error: `not sent: ${code}`, latencyMs: null });
       expect(summarise([record], plan)).toMatchObject({
         failed: 0,

@@ -5,10 +5,27 @@ import type { Window } from '../../src/model.ts';
 import { fromMs, iso, systemClock } from '../../src/time.ts';
 import { type SendOptions, sendTraffic } from '../../src/traffic/client.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
-import type { TrafficPlan } from '../../src/traffic/plan.ts';
+import { type PlannedRequest, paceOf, type TrafficPlan } from '../../src/traffic/plan.ts';
+import { type ClientState, type ClientSummary, tally } from '../../src/traffic/summary.ts';
+
+/** A plan with a list of its requests, to look into. */
+export type Listed = TrafficPlan & { readonly requests: readonly PlannedRequest[] };
+
+export const listed = (plan: TrafficPlan): Listed => ({ ...plan, requests: [...plan.requests] });
+
+/** The summary of all the plan's records; `client` is null where nobody told of it. */
+export const summarise = (
+  records: Iterable<LedgerRecord>,
+  plan: TrafficPlan,
+  client: ClientState | null = null,
+): ClientSummary => {
+  const all = tally();
+  for (const record of records) all.add(record);
+  return all.summary(paceOf(plan), client);
+};
 
 /** A plan of one GET at each of the times. */
-export const planAt = (url: string, times: readonly number[], timeoutMs: number): TrafficPlan => ({
+export const planAt = (url: string, times: readonly number[], timeoutMs: number): Listed => ({
   runId: 'run-1',
   seed: 1,
   url,

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { Usage } from '../../src/errors.ts';
 import type { Platform } from '../../src/platform.ts';
 import { identity } from '../../src/traffic/identity.ts';
-import { fingerprint, type PlanInput, peak, shard, trafficPlan } from '../../src/traffic/plan.ts';
+import { fingerprint, type PlanInput, paceOf, peak, shard, trafficPlan, without } from '../../src/traffic/plan.ts';
+import { listed } from './helpers.ts';
 
 const journeys: Platform['journeys'] = {
   buy: [
@@ -23,10 +24,12 @@ const input = (over: Partial<PlanInput> = {}): PlanInput => ({
   ...over,
 });
 
+const listedPlan = (of: PlanInput) => listed(trafficPlan(of));
+
 describe('a traffic plan', () => {
   test('is the same for the same seed and another for another', () => {
-    expect(trafficPlan(input())).toEqual(trafficPlan(input()));
-    expect(trafficPlan(input({ seed: 8 })).requests).not.toEqual(trafficPlan(input()).requests);
+    expect(listedPlan(input())).toEqual(listedPlan(input()));
+    expect(listedPlan(input({ seed: 8 })).requests).not.toEqual(listedPlan(input()).requests);
   });
 
   test('made again elsewhere, from its input as JSON, is the same byte for byte', () => {
@@ -39,8 +42,8 @@ describe('a traffic plan', () => {
         process,
         weights,
         (seed, rate, arrivals, journeys) => {
-          const plan = trafficPlan(input({ seed, load: { rate, arrivals, users: 9, timeoutMs: 1500, journeys } }));
-          const again = trafficPlan(JSON.parse(JSON.stringify(plan.input)) as PlanInput);
+          const plan = listedPlan(input({ seed, load: { rate, arrivals, users: 9, timeoutMs: 1500, journeys } }));
+          const again = listedPlan(JSON.parse(JSON.stringify(plan.input)) as PlanInput);
           expect(JSON.stringify(again)).toBe(JSON.stringify(plan));
           expect(fingerprint(again)).toBe(fingerprint(plan));
         },
@@ -62,7 +65,7 @@ describe('a traffic plan', () => {
         fc.nat(),
         fc.integer({ min: 1, max: 20 }),
         (rate, seed, seconds) => {
-          const { requests } = trafficPlan(
+          const { requests } = listedPlan(
             input({ seed, seconds, load: { rate, arrivals: 'poisson', users: 3, timeoutMs: 500 } }),
           );
           requests.forEach(({ n, atMs }, i) => {
@@ -76,8 +79,55 @@ describe('a traffic plan', () => {
     );
   });
 
+  test('has the same requests as often as they are asked for, and more than memory holds', () => {
+    const plan = trafficPlan(input());
+    expect([...plan.requests]).toEqual([...plan.requests]);
+    const long = trafficPlan(input({ load: { ...input().load, rate: 1000 }, seconds: 9000 }));
+    const [first] = long.requests;
+    expect(first).toMatchObject({ n: 0 });
+  });
+
+  test('tells how many requests it has, and how far apart, without making them', () => {
+    const made = fc.record({
+      seed: fc.nat(),
+      seconds: fc.double({ min: 0.01, max: 20, noNaN: true }),
+      rate: fc.double({ min: 0.1, max: 80, noNaN: true }),
+      arrivals: fc.constantFrom('poisson' as const, 'constant' as const, { rampTo: 3 }),
+    });
+    fc.assert(
+      fc.property(made, ({ seed, seconds, rate, arrivals }) => {
+        const plan = trafficPlan(input({ seed, seconds, load: { rate, arrivals, users: 3, timeoutMs: 500 } }));
+        const { input: _input, ...byHand } = plan;
+        expect(paceOf(plan)).toEqual(paceOf(byHand));
+        const workers = [0, 1, 2].map((worker) => paceOf(shard(plan, worker, 3)).planned);
+        expect(workers).toEqual([0, 1, 2].map((worker) => [...shard(plan, worker, 3).requests].length));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('without its first requests has all the others', () => {
+    const { requests } = listedPlan(input());
+    expect([...without(trafficPlan(input()), 7).requests]).toEqual(requests.slice(7));
+  });
+
+  test('requests that are due together go by visit, then by step, even where steps are not in the order of their times', () => {
+    const journeys: Platform['journeys'] = {
+      a: [
+        { request: 'GET /late', at: '100ms' },
+        { request: 'GET /early', at: '0ms' },
+        { request: 'GET /again', at: '0ms' },
+      ],
+    };
+    const load = { rate: 30, arrivals: 'constant', users: 1, timeoutMs: 1000 } as const;
+    const { requests } = listedPlan(input({ journeys, load, seconds: 0.3 }));
+    const [early, again, late] = ['GET /early', 'GET /again', 'GET /late'];
+    expect(requests.map(({ request }) => request)).toEqual([early, again, late, early, again, late, early, again]);
+    expect(requests.map(({ atMs }) => atMs)).toEqual([0, 0, 100, 100, 100, 200, 200, 200]);
+  });
+
   test('has the rate in requests, not in journeys', () => {
-    const { requests } = trafficPlan(
+    const { requests } = listedPlan(
       input({ seconds: 300, load: { rate: 20, arrivals: 'constant', users: 5, timeoutMs: 1000 } }),
     );
     expect(requests.length).toBeGreaterThan(300 * 20 * 0.95);
@@ -85,7 +135,7 @@ describe('a traffic plan', () => {
   });
 
   test("walks each journey's steps at their times, by one user in one session, with the blanks filled in", () => {
-    const { requests } = trafficPlan(input());
+    const { requests } = listedPlan(input());
     const first = requests.find(({ request }) => request === 'POST /orders')!;
     const visit = requests.filter(({ session }) => session === first.session);
     const body = JSON.parse(first.body!) as { user: string; ref: string; quantity: number };
@@ -103,7 +153,7 @@ describe('a traffic plan', () => {
 
   test('picks journeys by their weights and users among as many as there are', () => {
     const load = { rate: 100, arrivals: 'constant', users: 4, timeoutMs: 1000, journeys: { buy: 1, look: 3 } } as const;
-    const { requests } = trafficPlan(input({ load, seconds: 60 }));
+    const { requests } = listedPlan(input({ load, seconds: 60 }));
     const starts = requests.filter(({ request }) => request === 'POST /orders' || request === 'GET /prices');
     const looks = starts.filter(({ journey }) => journey === 'look').length / starts.length;
     expect(looks).toBeGreaterThan(0.7);
@@ -113,14 +163,14 @@ describe('a traffic plan', () => {
 
   test('a journey of weight 0 is never walked', () => {
     const load = { rate: 50, arrivals: 'poisson', users: 1, timeoutMs: 1000, journeys: { look: 1, buy: 0 } } as const;
-    expect(new Set(trafficPlan(input({ load })).requests.map(({ journey }) => journey))).toEqual(new Set(['look']));
+    expect(new Set(listedPlan(input({ load })).requests.map(({ journey }) => journey))).toEqual(new Set(['look']));
   });
 
   test('sharded, every request goes to exactly one worker, under its own number', () => {
-    const plan = trafficPlan(input());
-    const shards = [0, 1, 2].map((i) => shard(plan, i, 3));
-    expect(shards.flatMap(({ requests }) => requests).sort((a, b) => a.n - b.n)).toEqual(plan.requests);
-    expect(shards.every(({ requests }) => Math.abs(requests.length - plan.requests.length / 3) < 1)).toBe(true);
+    const { requests } = listedPlan(input());
+    const shards = [0, 1, 2].map((worker) => [...shard(trafficPlan(input()), worker, 3).requests]);
+    expect(shards.flat().sort((a, b) => a.n - b.n)).toEqual(requests);
+    expect(shards.every(({ length }) => Math.abs(length - requests.length / 3) < 1)).toBe(true);
   });
 
   test('bad input is one line with everything that is wrong', () => {
@@ -141,10 +191,7 @@ describe('a traffic plan', () => {
 });
 
 test('the peak is the most requests due within a window, wherever it lies', () => {
-  const at = (...times: number[]) => ({
-    ...trafficPlan(input({ seconds: 1 })),
-    requests: times.map((atMs) => ({ atMs }) as never),
-  });
+  const at = (...times: number[]) => times.map((atMs) => ({ atMs }));
   expect(peak(at(0, 500, 510, 590, 600, 900), 100)).toBe(3);
   expect(peak(at(), 100)).toBe(0);
 });

@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { random } from '../../src/traffic/random.ts';
-import { summarise } from '../../src/traffic/summary.ts';
-import { every, planAt, record, unsent } from './helpers.ts';
+import { every, planAt, record, summarise, unsent } from './helpers.ts';
 
 const plan = (count: number, spacingMs: number) => planAt('http://h', every(spacingMs, count), 2000);
 const made = (count: number, spacingMs: number, over: (n: number) => object): LedgerRecord[] =>
@@ -87,7 +86,7 @@ describe('the client is saturated', () => {
     const late = summarise(
       made(60, 20, () => ({})),
       plan(60, 20),
-      { p50: 70, p99: 90, max: 100 },
+      { loopDelayMs: { p50: 70, p99: 90, max: 100 }, connections: 1 },
     );
     expect(late.saturated).toMatch(/event loop was 70 ms late half of the time/);
   });
@@ -126,8 +125,8 @@ describe('the client is not saturated', () => {
       const count = Math.round(rate * (15 + 45 * next()));
       const lateness = hiccups(next, count / rate);
       const records = made(count, 1000 / rate, (n) => ({ lateMs: 0.6 + lateness((n * 1000) / rate) }));
-      const loop = { p50: 0.5, p99: 20, max: 300 };
-      expect(summarise(records, plan(count, 1000 / rate), loop).saturated).toBeNull();
+      const client = { loopDelayMs: { p50: 0.5, p99: 20, max: 300 }, connections: 1 };
+      expect(summarise(records, plan(count, 1000 / rate), client).saturated).toBeNull();
     }
   });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Window } from '../../src/model.ts';
 import { arrivals } from '../../src/traffic/arrivals.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { type Random, random } from '../../src/traffic/random.ts';
-import { higherRanks, ledgerEffect, moreFailures } from '../../src/traffic/witness.ts';
+import { higherRanks, type LedgerEffect, moreFailures, witness } from '../../src/traffic/witness.ts';
 import { record, unsent, windowOf } from './helpers.ts';
 
 type Shape = { readonly rate: number; readonly seconds: number };
@@ -29,7 +30,7 @@ const simulate = (seed: number, { rate, seconds }: Shape, hurt: Hurt = () => ({}
     from: next() * 2000 * seconds,
     ms: 100 + 200 * next(),
   }));
-  return arrivals('poisson', rate, 2 * seconds, random(seed, 0)).map((atMs, n) => {
+  return [...arrivals('poisson', rate, 2 * seconds, random(seed, 0))].map((atMs, n) => {
     const kind = KINDS[Math.floor(next() * KINDS.length)]!;
     const paused = Math.max(0, ...pauses.filter(({ from }) => from <= atMs).map(({ from, ms }) => from + ms - atMs));
     const tookMs = kind.medianMs * Math.exp(0.47 * normal()) * (atMs < 1000 ? 3 : 1) + paused;
@@ -42,6 +43,12 @@ const simulate = (seed: number, { rate, seconds }: Shape, hurt: Hurt = () => ({}
       ...(atMs >= seconds * 1000 ? hurt({ atMs, tookMs, kind, next }) : {}),
     });
   });
+};
+
+const ledgerEffect = (records: readonly LedgerRecord[], baseline: Window, fault: Window): LedgerEffect => {
+  const { add, effect } = witness(baseline, fault, 1);
+  for (const one of records) add(one);
+  return effect();
 };
 
 const effectOf = (records: readonly LedgerRecord[], { seconds }: Shape) =>

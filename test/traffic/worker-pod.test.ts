@@ -10,7 +10,7 @@ import { fromLine, type LedgerRecord } from '../../src/traffic/ledger.ts';
 import { fingerprint, type PlanInput, trafficPlan } from '../../src/traffic/plan.ts';
 import type { Done } from '../../src/traffic/tell.ts';
 import type { Hello } from '../../src/traffic/worker-pod.ts';
-import { serve } from './helpers.ts';
+import { listed, serve } from './helpers.ts';
 
 const PROGRAM = program('../../src/traffic/worker-pod', import.meta.url);
 const SOON = { forMs: 20_000, everyMs: 50 };
@@ -79,7 +79,7 @@ describe('workers in pods', () => {
       response.end();
     });
     const input = inputOf(server.url, 2);
-    const plan = trafficPlan(input);
+    const plan = listed(trafficPlan(input));
     await using one = await pod(input, 0, 3);
     await using two = await pod(input, 1, 3);
     await using three = await pod(input, 2, 3);
@@ -118,7 +118,7 @@ describe('workers in pods', () => {
       arrived.push(toMs(systemClock.now()));
       response.end();
     });
-    const plan = trafficPlan(inputOf(server.url, 4));
+    const plan = listed(trafficPlan(inputOf(server.url, 4)));
     await using one = await pod(inputOf(server.url, 4), 0, 1);
     await up(one);
     await begin(one, -2000);

@@ -36,6 +36,7 @@ describe('the worker', () => {
     expect(records.map(({ n }) => n).sort((a, b) => a - b)).toEqual(plan.requests.map(({ n }) => n));
     expect(done).toMatchObject({ planned: 60, sent: 60, answered: 60, failed: 0, aborted: 0 });
     expect(done.schedulingErrorMs.count).toBe(60);
+    expect(done.connections).toBeLessThanOrEqual(60);
     expect(done.loopDelayMs!.max).toBeGreaterThanOrEqual(done.loopDelayMs!.p50);
     expect(await running.ended).toBe(0);
   });

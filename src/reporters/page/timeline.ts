@@ -1,18 +1,16 @@
 // The time that all pictures share: one axis of equal bins from the start of traffic on, and what happened when.
 import type { Nanos, Window } from '../../model.ts';
-import { type PhaseName, phase } from '../../plan.ts';
-import { fromIso, fromMs, toMs } from '../../time.ts';
+import type { PhaseName } from '../../plan.ts';
+import { fromIso, toMs } from '../../time.ts';
+import { axisOf, phaseWindow, timesOf } from '../../times.ts';
+import type { Axis } from '../../traffic/bins.ts';
 import type { Stored, Verdict } from '../../verdict.ts';
 
 export type BandName = PhaseName | 'fault' | 'healing';
 /** Seconds after the start of traffic. */
 export type Band = { readonly name: BandName; readonly from: number; readonly until: number };
 
-export type Timeline = {
-  readonly start: Nanos;
-  /** Width of a bin, in whole seconds. */
-  readonly width: number;
-  readonly bins: number;
+export type Timeline = Axis & {
   readonly bands: readonly Band[];
   readonly baseline: Window;
   /** From the injection to the end of its healing; of a run without a fault, the hold phase. */
@@ -23,25 +21,14 @@ export type Timeline = {
 /** When the fault was in, by the verdict. */
 type Times = Pick<Verdict['groundTruth'], 'from' | 'until' | 'healedAt'>;
 
-/** A longer run gets wider bins, so that its page does not grow with it. */
-const MOST_BINS = 600;
-
 export const timelineOf = ({ plan, history, ledger }: Stored, { from, until, healedAt }: Times): Timeline => {
-  const begun = history.find((entry) => entry.type === 'phase');
-  const start = fromIso(begun?.at ?? ledger[0]?.intended ?? '1970-01-01T00:00:00Z');
-  const window = (name: PhaseName): Window => {
-    const { from, until } = phase(plan, name);
-    return { from: start + fromMs(from), until: start + fromMs(until) };
-  };
+  const { start } = timesOf(history, ledger.first);
+  const window = (name: PhaseName): Window => phaseWindow(plan, { start }, name);
   const injected = from === null ? null : fromIso(from);
   const hold = { from: injected ?? window('hold').from, until: until === null ? window('hold').until : fromIso(until) };
   const healed = healedAt === null ? hold.until : fromIso(healedAt);
-  const seconds = Math.max(phase(plan, 'gather').until / 1000, toMs(healed - start) / 1000);
-  const width = Math.max(1, Math.ceil(seconds / MOST_BINS));
   return {
-    start,
-    width,
-    bins: Math.ceil(seconds / width),
+    ...axisOf(plan, start, healed),
     bands: bandsOf(start, injected !== null, hold, healed, window),
     baseline: window('baseline'),
     during: { from: hold.from, until: healed },

@@ -5,7 +5,7 @@ import type { Nanos } from '../../model.ts';
 import { start } from '../../process.ts';
 import { program } from '../../programs.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
-import type { TrafficPlan } from '../../traffic/plan.ts';
+import { packed, type TrafficPlan } from '../../traffic/plan.ts';
 import type { Traffic } from '../target.ts';
 
 /** Time for the client's process to come up. */
@@ -34,7 +34,7 @@ export async function* trafficFromHere(
   });
   const { stdin, stdout } = worker.child;
   const lines = createInterface({ input: stdout! });
-  stdin!.on('error', () => undefined).write(`${JSON.stringify({ plan, startAt: String(startAt) })}\n`);
+  stdin!.on('error', () => undefined).write(`${JSON.stringify({ plan: packed(plan), startAt: String(startAt) })}\n`);
   // The end of its input ends the traffic; a signal could come before it listens to any.
   const stop = (): void => void stdin!.end();
   if (signal.aborted) stop();

@@ -1,6 +1,6 @@
 // The objects of which traffic workers are made: an Indexed Job, and the plan's input that its pods read. Pure.
 import type { V1ConfigMap, V1Job, V1PodSpec } from '@kubernetes/client-node';
-import type { PlanInput } from '../../traffic/plan.ts';
+import { about, type PlanInput } from '../../traffic/plan.ts';
 import { labels, nameOf, type Owner } from './own.ts';
 
 export const COMPONENT = { 'app.kubernetes.io/component': 'traffic-worker' } as const;
@@ -41,12 +41,12 @@ export const jobOf = (owner: Owner, namespace: string, n: number, image: string,
     backoffLimitPerIndex: 0,
     activeDeadlineSeconds: Math.ceil(PATIENCE_S + input.seconds + input.load.timeoutMs / 1000 + GRACE_S),
     ttlSecondsAfterFinished: KEPT_S,
-    template: { metadata: { labels: { ...labels(owner), ...COMPONENT } }, spec: podOf(owner, n, image) },
+    template: { metadata: { labels: { ...labels(owner), ...COMPONENT } }, spec: podOf(owner, n, image, input) },
   },
 });
 
 /** Holds all the rules of the `restricted` Pod Security Standard. */
-const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
+const podOf = (owner: Owner, n: number, image: string, input: PlanInput): V1PodSpec => ({
   restartPolicy: 'Never',
   automountServiceAccountToken: false,
   enableServiceLinks: false,
@@ -68,7 +68,7 @@ const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
       imagePullPolicy: 'IfNotPresent',
       terminationMessagePolicy: 'FallbackToLogsOnError',
       command: [...PROGRAM, 'work', `${INPUT.folder}/${INPUT.file}`, String(n), FOLDER],
-      // No limit of CPU: to be throttled is to be late. A plan of the most requests that there can be takes 0.5 GiB.
+      // No limit of CPU: to be throttled is to be late. The plan is generated, the ledger written as it goes.
       resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } },
       securityContext: {
         allowPrivilegeEscalation: false,
@@ -83,9 +83,17 @@ const podOf = (owner: Owner, n: number, image: string): V1PodSpec => ({
   ],
   volumes: [
     { name: 'input', configMap: { name: jobName(owner) } },
-    { name: 'own', emptyDir: { sizeLimit: '1Gi' } },
+    { name: 'own', emptyDir: { sizeLimit: `${ledgerMi(input, n)}Mi` } },
   ],
 });
+
+/** A record takes some 600 bytes, and more where names and paths are long. */
+const RECORD_BYTES = 1500;
+const LEAST_MI = 64;
+
+/** Room for the ledger of one of `n` workers, in MiB. */
+const ledgerMi = (input: PlanInput, n: number): number =>
+  LEAST_MI + Math.ceil(((about(input) / n) * RECORD_BYTES) / 2 ** 20);
 
 /** Goes when its Job goes. Workers make the plan themselves: a plan can be larger than any object may be. */
 export const inputOf = (owner: Owner, namespace: string, jobUid: string, input: PlanInput): V1ConfigMap => ({

@@ -1,5 +1,6 @@
 // The ledgers of several workers made one, and what is missing from it. Pure.
 import { fromLine, type LedgerRecord } from '../../traffic/ledger.ts';
+import { numbers } from '../../traffic/numbers.ts';
 import { type ClientSummary, mergedLatency, type Quantiles } from '../../traffic/summary.ts';
 import type { Done } from '../../traffic/tell.ts';
 import type { Hello } from '../../traffic/worker-pod.ts';
@@ -37,12 +38,11 @@ const parsed = (line: string): Line => {
 
 /** The ledger of worker `worker` of `of`, whose requests are those whose number leaves `worker` when divided by `of`. */
 export const ledger = (worker: number, of: number): Ledger => {
-  const seen = new Set<number>();
+  const seen = numbers();
   let told: Told = { worker, hello: null, records: 0, aborted: 0, done: null };
   const add = (record: LedgerRecord): LedgerRecord | null => {
-    if (record.n % of !== worker || seen.has(record.n)) return null;
-    seen.add(record.n);
-    told = { ...told, records: seen.size, aborted: told.aborted + (record.error === 'aborted' ? 1 : 0) };
+    if (record.n % of !== worker || !seen.add((record.n - worker) / of)) return null;
+    told = { ...told, records: told.records + 1, aborted: told.aborted + (record.error === 'aborted' ? 1 : 0) };
     return record;
   };
   const take = (line: string): LedgerRecord | null => {

@@ -57,8 +57,9 @@ export const prepareWorkers = async (
       namespace,
       body: inputOf(ground.owner, namespace, job.uid, plan.input),
     });
+    const fingers = fingerprint(plan);
     const all = Array.from({ length: n }, (_, index) =>
-      bringUp(cluster, job, index, n, fingerprint(plan), AbortSignal.any([signal, failed.signal])),
+      bringUp(cluster, job, index, n, fingers, AbortSignal.any([signal, failed.signal])),
     );
     const crew = await Promise.all(all);
     return workers(cluster, job, crew, plan.input);

@@ -14,7 +14,7 @@ import { type Queue, queue } from '../../queue.ts';
 import { milliseconds } from '../../time.ts';
 import { cacheFolder } from '../../tools/cache.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
-import type { TrafficPlan } from '../../traffic/plan.ts';
+import { packed, type TrafficPlan } from '../../traffic/plan.ts';
 import type { Endpoints, Facts, Pod, Target, Timing } from '../target.ts';
 import { type InsideEndpoints, type LabTools, type Receivers, TIMING } from './config.ts';
 import { entrance, portOf } from './forward.ts';
@@ -212,7 +212,7 @@ async function* traffic(
   const id = runs.size;
   const lines = queue<string>();
   runs.set(id, lines);
-  await inside.traffic(id, plan, String(startAt));
+  await inside.traffic(id, packed(plan), String(startAt));
   const stop = (): void => void inside.stopTraffic(id).catch(() => undefined);
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });

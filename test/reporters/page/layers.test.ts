@@ -12,6 +12,8 @@ import { packetCharts } from '../../../src/reporters/page/packets.ts';
 import type { Values } from '../../../src/reporters/page/series.ts';
 import type { Timeline } from '../../../src/reporters/page/timeline.ts';
 import { traceCharts } from '../../../src/reporters/page/traces.ts';
+import { binning } from '../../../src/traffic/bins.ts';
+import type { LedgerRecord } from '../../../src/traffic/ledger.ts';
 import { aPlan, at, START, stored } from '../stored.ts';
 
 /** Six seconds: two of baseline, one quiet, two of fault, one after it. */
@@ -33,28 +35,33 @@ const values = (charts: readonly Chart[], title: string, name: string): Values |
 };
 
 describe('client', () => {
+  const charts = (records: readonly LedgerRecord[]): Chart[] => {
+    const { add, bins } = binning(timeline, 1);
+    for (const record of records) add(record);
+    return clientCharts(timeline, bins());
+  };
   const ledger = stored()
-    .ledger.slice(0, 3)
+    .records.slice(0, 3)
     .map((record, n) => ({ ...record, intended: `2026-11-21T07:00:0${n}.500000000Z` }));
 
   test('what went well is one outcome, every way to go wrong another; what was not sent is none', () => {
     const [first, second, third] = ledger as [(typeof ledger)[0], (typeof ledger)[0], (typeof ledger)[0]];
-    const charts = clientCharts(timeline, [
+    const drawn = charts([
       { ...first, status: 201 },
       { ...second, status: null, error: 'ECONNREFUSED' },
       { ...third, sent: null },
     ]);
-    expect(values(charts, 'Requests by outcome', '2xx')).toEqual([1, 0, 0, 0, 0, 0]);
-    expect(values(charts, 'Requests by outcome', 'ECONNREFUSED')).toEqual([0, 1, 0, 0, 0, 0]);
-    expect(charts[0]).toMatchObject({ series: { length: 2 } });
+    expect(values(drawn, 'Requests by outcome', '2xx')).toEqual([1, 0, 0, 0, 0, 0]);
+    expect(values(drawn, 'Requests by outcome', 'ECONNREFUSED')).toEqual([0, 1, 0, 0, 0, 0]);
+    expect(drawn[0]).toMatchObject({ series: { length: 2 } });
   });
 
   test('latency counts from when a request was due; a refused one has none', () => {
     const refused = { ...ledger[1]!, status: null, error: 'ECONNREFUSED' };
-    const charts = clientCharts(timeline, [{ ...ledger[0]!, latencyMs: 50, serviceMs: 10 }, refused]);
-    expect(values(charts, 'Latency', 'p99')).toEqual([50, null, null, null, null, null]);
-    expect(values(charts, 'Latency', 'p99 from sending')).toEqual([10, null, null, null, null, null]);
-    expect(values(charts, 'Scheduling error', 'worst')?.[0]).toBe(40);
+    const drawn = charts([{ ...ledger[0]!, latencyMs: 50, serviceMs: 10 }, refused]);
+    expect(values(drawn, 'Latency', 'p99')).toEqual([50, null, null, null, null, null]);
+    expect(values(drawn, 'Latency', 'p99 from sending')).toEqual([10, null, null, null, null, null]);
+    expect(values(drawn, 'Scheduling error', 'worst')?.[0]).toBe(40);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { EXPIRES, type Owner, RUN } from '../../../src/targets/kubernetes/own.ts';
 import { inputOf, jobOf } from '../../../src/targets/kubernetes/worker-job.ts';
-import { type PlanInput, trafficPlan } from '../../../src/traffic/plan.ts';
+import { type PlanInput, paceOf, trafficPlan } from '../../../src/traffic/plan.ts';
 
 const owner: Owner = { runId: 'a1b2c3d4e5f6', expires: 1_800_000_000_000_000_000n };
 const input: PlanInput = {
@@ -52,7 +52,16 @@ describe("the workers' Job", () => {
     expect(map.metadata!.ownerReferences).toEqual([
       { apiVersion: 'batch/v1', kind: 'Job', name: job.metadata!.name, uid: 'uid-1' },
     ]);
-    expect(trafficPlan(JSON.parse(text) as PlanInput).requests.length).toBeGreaterThan(400_000);
+    expect(paceOf(trafficPlan(JSON.parse(text) as PlanInput)).planned).toBeGreaterThan(400_000);
     expect(text.length).toBeLessThan(1000);
+  });
+
+  test('has room for its share of the ledger, however long that gets', () => {
+    const roomOf = (n: number): number => {
+      const { volumes } = jobOf(owner, 'trading', n, 'i', input).spec!.template.spec!;
+      return Number(/^(\d+)Mi$/.exec(volumes!.find(({ name }) => name === 'own')!.emptyDir!.sizeLimit!)![1]);
+    };
+    expect(roomOf(3) * 2 ** 20).toBeGreaterThan((450_000 / 3) * 1000);
+    expect(roomOf(30)).toBeLessThan(roomOf(3));
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Usage } from '../../../src/errors.ts';
 import { lack, ledger, summaryOf } from '../../../src/targets/kubernetes/worker-ledgers.ts';
 import { type LedgerRecord, toLine } from '../../../src/traffic/ledger.ts';
+import { paceOf } from '../../../src/traffic/plan.ts';
 import { tally } from '../../../src/traffic/summary.ts';
 import { every, planAt, record } from '../../traffic/helpers.ts';
 
@@ -13,9 +14,13 @@ const hello = (worker: number): string =>
   JSON.stringify({ hello: { worker, planned: shareOf(worker).length, fingerprint: 'f' } });
 
 const done = (records: readonly LedgerRecord[]): string => {
-  const counted = tally(PLAN);
+  const counted = tally();
   for (const one of records) counted.add(one);
-  return JSON.stringify({ done: counted.summary(null), records: records.length, latency: counted.latency() });
+  return JSON.stringify({
+    done: counted.summary(paceOf(PLAN), null),
+    records: records.length,
+    latency: counted.latency(),
+  });
 };
 
 /** The ledger of a worker that has written these records and then, perhaps, its end. */
@@ -28,13 +33,13 @@ const heard = (worker: number, records = shareOf(worker), end: string | null = d
 describe('the ledgers of three workers', () => {
   test('make one that has every record of the plan once, and the latencies of one client', () => {
     const parts = [0, 1, 2].map((worker) => heard(worker));
-    const one = tally(PLAN);
+    const one = tally();
     for (const each of all) one.add(each);
     const summary = summaryOf(parts.map(({ told }) => told));
     expect(parts.flatMap(({ taken }) => taken).sort((a, b) => a.n - b.n)).toEqual(all);
     expect(parts.map(({ told }) => lack(told, 'gone', false))).toEqual([null, null, null]);
     expect(summary.records).toBe(summary.workers.reduce((sum, each) => sum + each!.sent, 0));
-    expect(summary.latencyMs).toEqual(one.summary(null).latencyMs);
+    expect(summary.latencyMs).toEqual(one.summary(paceOf(PLAN), null).latencyMs);
   });
 
   test('a record that comes twice counts once, and one that is another worker’s does not count', () => {

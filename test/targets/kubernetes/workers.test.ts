@@ -4,8 +4,8 @@ import type { Ground } from '../../../src/targets/kubernetes/ground.ts';
 import { jobLeftovers, prepareWorkers } from '../../../src/targets/kubernetes/workers.ts';
 import { fromIso, fromMs, systemClock, toMs } from '../../../src/time.ts';
 import type { LedgerRecord } from '../../../src/traffic/ledger.ts';
-import { type TrafficPlan, trafficPlan } from '../../../src/traffic/plan.ts';
-import { every, planAt, type Serving, serve } from '../../traffic/helpers.ts';
+import { trafficPlan } from '../../../src/traffic/plan.ts';
+import { every, type Listed, listed, planAt, type Serving, serve } from '../../traffic/helpers.ts';
 import { type WorkerCluster, workerCluster } from './worker-cluster.ts';
 
 jest.setTimeout(90_000);
@@ -35,12 +35,14 @@ const ground = (allowed: readonly string[] = ['trading']): Ground =>
     images: { firedrill: 'firedrill:1', agent: 'agent:1' },
   }) as unknown as Ground;
 
-const planOf = (seconds: number, runId = 'run-1'): TrafficPlan =>
-  trafficPlan({
-    ...{ runId, seed: 5, url: server.url, seconds },
-    load: { rate: 60, arrivals: 'poisson', users: 4, timeoutMs: 20_000 },
-    journeys: { look: [{ request: 'GET /prices', at: '0ms' }] },
-  });
+const planOf = (seconds: number, runId = 'run-1'): Listed =>
+  listed(
+    trafficPlan({
+      ...{ runId, seed: 5, url: server.url, seconds },
+      load: { rate: 60, arrivals: 'poisson', users: 4, timeoutMs: 20_000 },
+      journeys: { look: [{ request: 'GET /prices', at: '0ms' }] },
+    }),
+  );
 
 const never = new AbortController().signal;
 const nothingLeft = (): void => {

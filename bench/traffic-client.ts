@@ -1,0 +1,192 @@
+// One client of the traffic bench, in a process of its own: WHO URL RATE SECONDS [LEDGER]. It says what it came to, as JSON.
+// Every one of them gives each request ids of its own, for nothing is to be had by a client that does not.
+import { createWriteStream } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Client, type Dispatcher, Pool } from 'undici';
+import { fromMs, systemClock, toMs } from '../src/time.ts';
+import { identity, requestHeaders, runHeaders } from '../src/traffic/identity.ts';
+import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
+import { tellTraffic } from '../src/traffic/tell.ts';
+
+export type Result = {
+  readonly answered: number;
+  readonly seconds: number;
+  /** Microseconds of CPU for an answer, the kernel's part included. */
+  readonly cpu: number;
+  /** Milliseconds; null of who does not say. */
+  readonly late: { readonly p50: number; readonly p99: number; readonly max: number } | null;
+  readonly latency: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** The most memory at a quarter, at a half and at the end of the run, in MB. */
+  readonly rss: readonly number[];
+};
+
+type Sent = Pick<Result, 'answered' | 'late' | 'latency'>;
+type Who = (url: string, rate: number, seconds: number, ledger: string) => Promise<Sent>;
+
+const CONNECTIONS = 64;
+const WHO = { user: 'firedrill-user-1', session: 'session-0123456789abcdef' };
+
+const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
+  trafficPlan({
+    ...{ runId: 'bench', seed: 1, url, seconds, journeys: { look: [{ request: 'GET /', at: '0ms' }] } },
+    load: { rate, arrivals: 'constant', users: 100, timeoutMs: 60_000 },
+  });
+
+/** What a drill runs: the plan is generated, the ledger written and told. */
+const firedrill: Who = async (url, rate, seconds, ledger) => {
+  const done = await tellTraffic({
+    plan: planFor(url, rate, seconds),
+    startAt: systemClock.now() + fromMs(500),
+    output: createWriteStream(ledger),
+    ending: new AbortController(),
+    connections: CONNECTIONS,
+  });
+  return { answered: done.answered, late: done.schedulingErrorMs, latency: done.latencyMs };
+};
+
+const HEADERS = runHeaders('bench');
+const headersOf = (n: number): string[] => [...HEADERS, ...requestHeaders(WHO, identity('bench', n))];
+
+/** Sends `count` requests at their times over whatever `send` is, and keeps no record but two lists of numbers. */
+const openLoop = async (
+  rate: number,
+  seconds: number,
+  send: (n: number) => Promise<void> | void,
+  idle: () => Promise<void>,
+): Promise<Sent> => {
+  const late: number[] = [];
+  const start = systemClock.now() + fromMs(500);
+  const now = (): number => toMs(systemClock.now() - start);
+  for (let n = 0; n < rate * seconds; n += 1) {
+    const due = (1000 * n) / rate;
+    if (due > now()) await systemClock.sleepUntil(start + fromMs(due));
+    late.push(now() - due);
+    void send(n);
+  }
+  await idle();
+  const sorted = Float64Array.from(late).sort();
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  const none = { p50: 0, p90: 0, p99: 0, max: 0 };
+  return { answered: sorted.length, late: { p50: at(0.5), p99: at(0.99), max: at(1) }, latency: none };
+};
+
+/** Nothing but connections over undici's Client: the one used last is the next, and who finds none waits. */
+const idleStack: Who = async (url, rate, seconds) => {
+  const stack = Array.from({ length: CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
+  const clients = [...stack];
+  const waiting: number[] = [];
+  let left = rate * seconds;
+  let ended = (): void => {};
+  const all = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const go = (client: Client, n: number): void => {
+    const free = (): void => {
+      left -= 1;
+      if (left === 0) ended();
+      const next = waiting.shift();
+      if (next === undefined) stack.push(client);
+      else go(client, next);
+    };
+    client.dispatch({ method: 'GET', path: '/', headers: headersOf(n) }, handler(free));
+  };
+  const sent = await openLoop(
+    rate,
+    seconds,
+    (n) => {
+      const client = stack.pop();
+      if (client) go(client, n);
+      else waiting.push(n);
+    },
+    () => all,
+  );
+  await Promise.all(clients.map((client) => client.destroy()));
+  return sent;
+};
+
+const handler = (done: () => void): Dispatcher.DispatchHandler => ({
+  onRequestStart: () => {},
+  onResponseStart: () => {},
+  onResponseData: () => {},
+  onResponseEnd: done,
+  onResponseError: done,
+});
+
+/** What undici's own documentation begins with. */
+const poolRequest: Who = async (url, rate, seconds) => {
+  const pool = new Pool(url, { connections: CONNECTIONS });
+  const under = new Set<Promise<void>>();
+  const send = (n: number): void => {
+    const one: Promise<void> = pool
+      .request({ method: 'GET', path: '/', headers: headersOf(n) })
+      .then(({ body }) => body.dump())
+      .then(() => void under.delete(one));
+    under.add(one);
+  };
+  const sent = await openLoop(rate, seconds, send, async () => void (await Promise.all(under)));
+  await pool.destroy();
+  return sent;
+};
+
+type Autocannon = (
+  options: object,
+) => Promise<{ '2xx': number; latency: { p50: number; p90: number; p99: number; max: number } }>;
+
+/** At rate 0 as fast as it goes: it waits for an answer before it sends the next. */
+const autocannon: Who = async (url, rate, seconds) => {
+  const cannon = createRequire(import.meta.url)('autocannon') as Autocannon;
+  let n = 0;
+  const tagged = (): Record<string, string> => {
+    const list = headersOf(n++);
+    return Object.fromEntries(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]));
+  };
+  const setupRequest = (one: object): object => ({ ...one, headers: tagged() });
+  const limit = rate > 0 ? { overallRate: rate } : {};
+  const done = await cannon({
+    url,
+    duration: seconds,
+    connections: CONNECTIONS,
+    requests: [{ setupRequest }],
+    ...limit,
+  });
+  return { answered: done['2xx'], late: null, latency: done.latency };
+};
+
+const CLIENTS: Readonly<Record<string, Who>> = {
+  firedrill,
+  'idle stack': idleStack,
+  'pool.request': poolRequest,
+  autocannon,
+};
+
+const watched = (): { done(): number[] } => {
+  const seen: number[] = [];
+  const timer = setInterval(() => seen.push(process.memoryUsage.rss() / 2 ** 20), 200);
+  return {
+    done: () => {
+      clearInterval(timer);
+      return [0.25, 0.5, 1].map((share) => Math.max(0, ...seen.slice(0, Math.ceil(share * seen.length))));
+    },
+  };
+};
+
+const main = async ([who = '', url = '', rate, seconds, ledger = '/dev/null']: readonly string[]): Promise<void> => {
+  const client = CLIENTS[who];
+  if (!client) throw new Error(`no client '${who}'; there are ${Object.keys(CLIENTS).join(', ')}`);
+  // Warms up the compiler, which a slow run does by itself.
+  if (Number(rate) === 0 || Number(rate) > 1000) await client(url, 2000, 1, '/dev/null');
+  const memory = watched();
+  const before = process.cpuUsage();
+  const from = performance.now();
+  const sent = await client(url, Number(rate), Number(seconds), ledger);
+  const { user, system } = process.cpuUsage(before);
+  const result: Result = {
+    ...sent,
+    seconds: (performance.now() - from) / 1000,
+    cpu: (user + system) / sent.answered,
+    rss: memory.done(),
+  };
+  process.stdout.write(JSON.stringify(result));
+};
+
+await main(process.argv.slice(2));

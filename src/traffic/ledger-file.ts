@@ -1,0 +1,59 @@
+// The ledger as a file: a line for each record as it ends, read back without ever being whole in memory.
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { oneLine, Usage } from '../errors.ts';
+import { linesOf } from '../lines.ts';
+import { fromLine, type LedgerRecord, toLine } from './ledger.ts';
+
+export type LedgerWriter = {
+  add(record: LedgerRecord): void;
+  /** Resolves when all of it is written, or can't be: then `onError` was told. */
+  end(): Promise<void>;
+};
+
+/** Records are written in the order in which they end: whatever stops the run, those before it are in the file. */
+export const writeLedger = (file: string, onError: (error: Error) => void): LedgerWriter => {
+  const output = createWriteStream(file).on('error', onError);
+  const lines = inTurns(output);
+  return {
+    add: (record) => lines.add(`${toLine(record)}\n`),
+    end: () => {
+      lines.flush();
+      return new Promise((resolve) => output.end(() => resolve()));
+    },
+  };
+};
+
+/** All that one turn of the event loop brings is written at once: a write costs more than a record. */
+export const inTurns = (output: Pick<NodeJS.WritableStream, 'write'>): { add(line: string): void; flush(): void } => {
+  let text = '';
+  const flush = (): void => {
+    if (text) output.write(text);
+    text = '';
+  };
+  const add = (line: string): void => {
+    if (!text) setImmediate(flush);
+    text += line;
+  };
+  return { add, flush };
+};
+
+/**
+ * Gives every record of a ledger, or of its gzipped form, to `take`; resolves with the SHA-256, in hex, of its text. The half of a
+ * line that a killed process left at its end is no record. Throws Usage with file and line where it is damaged.
+ */
+export const readLedger = async (file: string, take: (record: LedgerRecord) => void): Promise<string> => {
+  const hash = createHash('sha256');
+  let number = 0;
+  const taken = (line: string): void => {
+    number += 1;
+    if (line === '') return;
+    try {
+      take(fromLine(line));
+    } catch (error) {
+      throw new Usage(`${file}:${number}: ${oneLine(error)}`);
+    }
+  };
+  for await (const lines of linesOf(file, (bytes) => hash.update(bytes))) for (const line of lines) taken(line);
+  return hash.digest('hex');
+};

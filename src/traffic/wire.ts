@@ -1,0 +1,34 @@
+// A request as HTTP/1.1 has it on the wire (RFC 9112), head and body in one text.
+import { Malformed } from './failure.ts';
+import { type Identity, requestHeaders, runHeaders } from './identity.ts';
+import type { PlannedRequest, TrafficPlan } from './plan.ts';
+
+/** What may stand in a request line: no blank, no control character, nothing beyond ASCII. */
+const TARGET = /^[!-~]+$/;
+const HAS_BODY = new Set(['POST', 'PUT', 'PATCH']);
+
+/** Writes the requests of one plan. What it returns throws Malformed for a path that HTTP does not allow. */
+export const writer = (
+  plan: Pick<TrafficPlan, 'url' | 'runId'>,
+): ((request: PlannedRequest, ids: Identity) => string) => {
+  const url = new URL(plan.url);
+  // The base URL's own path stays in front of every request's.
+  const base = url.pathname.replace(/\/$/, '');
+  const same = lines(['host', url.host, 'connection', 'keep-alive', ...runHeaders(plan.runId)]);
+  return (request, ids) => {
+    const { method, path, body } = request;
+    if (!TARGET.test(path) || !TARGET.test(method)) throw new Malformed('invalid request');
+    return `${method} ${base}${path} HTTP/1.1\r\n${same}${lines(requestHeaders(request, ids))}${framing(method, body)}\r\n${body ?? ''}`;
+  };
+};
+
+const lines = (headers: readonly string[]): string => {
+  let text = '';
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  return text;
+};
+
+const framing = (method: string, body: string | null): string => {
+  if (body === null) return HAS_BODY.has(method) ? 'content-length: 0\r\n' : '';
+  return `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+};
