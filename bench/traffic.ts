@@ -1,5 +1,5 @@
-// Sending traffic, against what else would be used for it, in one run: `npm run bench:traffic`, or with `-- whole` for a
-// minute at 50,000 requests a second and ten million requests in all. Client and server have a core each. Every client gives each request
+// Sending traffic, against what else would be used for it, in one run: `npm run bench:traffic`, with `-- whole` for a minute at
+// 50,000 requests a second and ten million requests in all, with `-- omission` or another part's name for that part. Client and server have a core each. Every client gives each request
 // its own ids; only firedrill keeps a ledger. Numbers are the best of several rounds, each with everybody in turn, since other
 // work on the machine only ever makes them worse. Tools that are not installed are named.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { oneLine } from '../src/errors.ts';
 import { run, start } from '../src/process.ts';
 import type { Result } from './traffic-client.ts';
 
-const WHOLE = process.argv[2] === 'whole';
+const WHOLE = process.argv.includes('whole');
 const ROUNDS = 3;
 /** More than anybody can send: what is answered then is what can be sent. */
-const FLAT_OUT = { rate: 200_000, seconds: 2 };
+const FLAT_OUT = { rate: 200_000, seconds: 1 };
 const CLOSED_SECONDS = 5;
 const SCHEDULED = { rate: 20_000, seconds: WHOLE ? 30 : 10 };
 const SUSTAINED = { rate: 50_000, seconds: WHOLE ? 60 : 10 };
@@ -42,9 +42,14 @@ const withServer = async <T>(args: readonly string[], use: (url: string) => Prom
 
 type Load = { readonly rate: number; readonly seconds: number };
 
-const client = async (who: string, url: string, { rate, seconds }: Load, ledger = '/dev/null'): Promise<Result> => {
+const client = async (
+  who: string,
+  url: string,
+  { rate, seconds }: Load,
+  { ledger = '/dev/null', warm = 'yes' } = {},
+): Promise<Result> => {
   const argv = pinned(CLIENT_CORE, node('traffic-client.ts', who, url, String(rate), String(seconds), ledger));
-  return JSON.parse(await run({ name: who, argv })) as Result;
+  return JSON.parse(await run({ name: who, argv, env: { BENCH_WARM: warm } })) as Result;
 };
 
 /** Unique ids in wrk, too: a counter in hex where a hash would be. */
@@ -119,7 +124,7 @@ const flatOut = async (): Promise<void> => {
 const at = async (load: Load, what: string): Promise<void> => {
   say(`${what}: ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
   await withServer(['plain'], async (url) => {
-    const it = await client('firedrill', url, load, join(folder, 'ledger.ndjson'));
+    const it = await client('firedrill', url, load, { ledger: join(folder, 'ledger.ndjson') });
     const { p50, p99, max } = it.late!;
     say(
       `  ${it.answered} of ${load.rate * load.seconds} answered, ${perSecond(it).toFixed(0)} a second, ${it.cpu.toFixed(1)} us of CPU each`,
@@ -136,28 +141,40 @@ const at = async (load: Load, what: string): Promise<void> => {
  */
 const arithmetic = (q: number): number => Math.max(0, PAUSE.long - (1 - q) * PAUSE.seconds * 1000);
 
+/** autocannon, told a rate, counts in what it has not sent by arithmetic; without one it tells what it has measured. */
+const WITNESSES: readonly (readonly [string, string, Load])[] = [
+  ['firedrill', 'firedrill', PAUSE],
+  ['autocannon', 'autocannon', { ...PAUSE, rate: 0 }],
+  ['autocannon -R', 'autocannon', PAUSE],
+];
+
 const omission = async (): Promise<void> => {
   say(
-    `coordinated omission: a server that answers nobody for ${PAUSE.long} ms of ${PAUSE.seconds} s at ${PAUSE.rate} requests/s (latency in ms)`,
+    `coordinated omission: a server that answers nobody for ${PAUSE.long} ms of ${PAUSE.seconds} s, ${PAUSE.rate} requests/s (latency in ms)`,
   );
   say(
-    `  ${'arithmetic'.padEnd(14)} p90 ${arithmetic(0.9).toFixed(0).padStart(5)}  p99 ${arithmetic(0.99).toFixed(0).padStart(5)}`,
+    `  ${'arithmetic'.padEnd(14)} p90 ${arithmetic(0.9).toFixed(0).padStart(5)}         p99 ${arithmetic(0.99).toFixed(0).padStart(5)}`,
   );
-  for (const who of ['firedrill', 'autocannon']) {
+  for (const [name, who, load] of WITNESSES) {
     const args = ['pausing', String(PAUSE.after), String(PAUSE.long)];
-    const { latency } = await withServer(args, (url) => client(who, url, PAUSE));
+    const { latency } = await withServer(args, (url) => client(who, url, load, { warm: 'no' }));
     const against = (value: number, q: number): string =>
       `${value.toFixed(0).padStart(5)} (${(value / arithmetic(q)).toFixed(2)})`;
-    say(`  ${who.padEnd(14)} p90 ${against(latency.p90, 0.9)}  p99 ${against(latency.p99, 0.99)}`);
+    say(`  ${name.padEnd(14)} p90 ${against(latency.p90, 0.9)}  p99 ${against(latency.p99, 0.99)}`);
   }
 };
 
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  'flat-out': flatOut,
+  'on-time': () => at(SCHEDULED, 'on time'),
+  sustained: () => at(SUSTAINED, 'sustained'),
+  memory: () => at(MEMORY, 'memory'),
+  omission,
+};
+
 try {
-  await flatOut();
-  await at(SCHEDULED, 'on time');
-  await at(SUSTAINED, 'sustained');
-  await at(MEMORY, 'memory');
-  await omission();
+  const chosen = process.argv.slice(2).filter((word) => word !== 'whole');
+  for (const [name, part] of Object.entries(PARTS)) if (chosen.length === 0 || chosen.includes(name)) await part();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
