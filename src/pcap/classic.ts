@@ -31,10 +31,13 @@ type Header = {
   readonly linkType: number;
 };
 
+/** Steps over as many whole packets as there are: a call for each of them would cost more than reading its header. */
 const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, visit: Visit): Stepper => {
   const fractions = nanoseconds ? 1_000_000_000 : 1_000_000;
   const nanos = nanoseconds ? 1 : 1000;
-  return (bytes, at, end) => {
+
+  /** Why no whole packet begins here. */
+  const stopped: Stepper = (bytes, at, end) => {
     if (end - at < PACKET_HEADER) return -PACKET_HEADER;
     const fraction = u32(bytes, at + 4);
     const kept = u32(bytes, at + 8);
@@ -42,9 +45,20 @@ const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, visit: Vis
     if (fraction >= fractions) return `a packet's time has ${fraction} ${nanoseconds ? 'ns' : 'µs'} in a second`;
     if (kept > longest) return `a packet claims ${kept} bytes, more than ${longest}`;
     if (kept > length) return `a packet claims ${kept} bytes of only ${length}`;
-    const size = PACKET_HEADER + kept;
-    if (end - at < size) return -size;
-    visit(bytes, at + PACKET_HEADER, at + size, length, linkType, u32(bytes, at), fraction * nanos);
-    return size;
+    return -(PACKET_HEADER + kept);
+  };
+
+  return (bytes, start, end) => {
+    let at = start;
+    while (end - at >= PACKET_HEADER) {
+      const fraction = u32(bytes, at + 4);
+      const kept = u32(bytes, at + 8);
+      const length = u32(bytes, at + 12);
+      const next = at + PACKET_HEADER + kept;
+      if (fraction >= fractions || kept > longest || kept > length || next > end) break;
+      visit(bytes, at + PACKET_HEADER, next, length, linkType, u32(bytes, at), fraction * nanos);
+      at = next;
+    }
+    return at > start ? at - start : stopped(bytes, start, end);
   };
 };
