@@ -1,9 +1,12 @@
 // What is kept of a conversation when it ends: a line that it shares with others between the same client and server.
 import { addressText } from './address.ts';
-import { type Connections, endOf, protocolOf } from './connections.ts';
+import { type Connections, doublesAt, endOf, protocolOf, SIDE, SIDE_DOUBLES, SLOT, SLOT_DOUBLES, wordsAt } from './connections.ts';
 import { endText } from './exchanges.ts';
 import { TCP, UDP } from './headers.ts';
 import { ANSWERED } from './sequence.ts';
+
+const { PACKETS, RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS, SEEN } = SIDE;
+const { OCTETS } = SIDE_DOUBLES;
 
 /** All conversations of one client address with one server's port. Bytes are those on the wire. */
 export type Conversation = {
@@ -67,7 +70,7 @@ export const createDigest = (): Digest => {
       const client = clientOf(it, slot);
       const into = line(it, slot, client);
       add(into, it, slot);
-      if (protocolOf(it, slot) !== TCP || it.syns[client] === 0) return;
+      if (protocolOf(it, slot) !== TCP || wordOf(it, client, SYNS) === 0) return;
       const how = handshake(it, client, now);
       if (how === 'unanswered') note(unanswered, it, client);
       if (how === 'unanswered' || how === 'refused') into[how] += 1;
@@ -87,7 +90,8 @@ const emptyLine = (protocol: Conversation['protocol'], client: string, server: s
 
 /** The client's side; where no handshake and no request has told, the end with the larger port. */
 const clientOf = (it: Connections, slot: number): number => {
-  if (it.client[slot] !== 0) return 2 * slot + it.client[slot]! - 1;
+  const client = it.slots[wordsAt(slot) + SLOT.CLIENT]!;
+  if (client !== 0) return 2 * slot + client - 1;
   return 2 * slot + (endOf(it, 2 * slot)[4] >= endOf(it, 2 * slot + 1)[4] ? 0 : 1);
 };
 
@@ -97,30 +101,38 @@ const endsOf = (it: Connections, client: number): [string, string] => {
 };
 
 const add = (into: Conversation, it: Connections, slot: number): void => {
-  const both = (array: Uint32Array | Float64Array): number => array[2 * slot]! + array[2 * slot + 1]!;
+  const both = (word: number): number => wordOf(it, 2 * slot, word) + wordOf(it, 2 * slot + 1, word);
   into.conversations += 1;
-  into.packets += both(it.packets);
-  into.bytes += both(it.octets);
-  into.retransmissions += both(it.retransmitted);
-  into.outOfOrder += both(it.outOfOrder);
-  into.copies += both(it.copies);
-  into.resets += both(it.resets);
-  if (both(it.resets) > 0 && (both(it.syns) === 0 || hasAnswer(it, slot))) into.reset += 1;
+  into.packets += both(PACKETS);
+  into.bytes += octetsOf(it, 2 * slot) + octetsOf(it, 2 * slot + 1);
+  into.retransmissions += both(RETRANSMITTED);
+  into.outOfOrder += both(OUT_OF_ORDER);
+  into.copies += both(COPIES);
+  into.resets += both(RESETS);
+  if (both(RESETS) > 0 && (both(SYNS) === 0 || hasAnswer(it, slot))) into.reset += 1;
 };
 
 const hasAnswer = (it: Connections, slot: number): boolean =>
-  ((it.seen[2 * slot]! | it.seen[2 * slot + 1]!) & ANSWERED) !== 0;
+  ((wordOf(it, 2 * slot, SEEN) | wordOf(it, 2 * slot + 1, SEEN)) & ANSWERED) !== 0;
 
 /** Whatever else came back than a reset shows that somebody listens. */
 const handshake = (it: Connections, client: number, now: number): 'answered' | 'refused' | 'unanswered' | 'waiting' => {
   const server = client ^ 1;
-  if (it.seen[client]! & ANSWERED || it.packets[server]! > it.resets[server]!) return 'answered';
-  if (it.resets[server]! > 0) return 'refused';
-  return now - it.synAt[client >> 1]! < PATIENCE ? 'waiting' : 'unanswered';
+  const resets = wordOf(it, server, RESETS);
+  if (wordOf(it, client, SEEN) & ANSWERED || wordOf(it, server, PACKETS) > resets) return 'answered';
+  if (resets > 0) return 'refused';
+  return now - synAt(it, client) < PATIENCE ? 'waiting' : 'unanswered';
 };
 
 const note = (list: Unanswered[], it: Connections, client: number): void => {
   if (list.length >= MOST_UNANSWERED) return;
-  const at = it.synAt[client >> 1]!;
-  list.push({ at, client: endText(it, client), server: endText(it, client ^ 1), syns: it.syns[client]! });
+  const at = synAt(it, client);
+  list.push({ at, client: endText(it, client), server: endText(it, client ^ 1), syns: wordOf(it, client, SYNS) });
 };
+
+const wordOf = ({ sides }: Connections, side: number, word: number): number => sides[wordsAt(side) + word]! >>> 0;
+
+const octetsOf = ({ sideDoubles }: Connections, side: number): number => sideDoubles[doublesAt(side) + OCTETS]!;
+
+const synAt = ({ slotDoubles }: Connections, side: number): number =>
+  slotDoubles[doublesAt(side >> 1) + SLOT_DOUBLES.SYN_AT]!;

@@ -43,12 +43,14 @@ export type Headers = {
   payloadAt: number;
   payloadEnd: number;
   payloadLength: number;
+  /** When the packet was captured, in nanoseconds after the capture's first one (NaN without a time): set by who reads the capture. */
+  at: number;
 };
 
 export const emptyHeaders = (): Headers => ({
   ...{ s0: 0, s1: 0, s2: 0, s3: 0, d0: 0, d1: 0, d2: 0, d3: 0 },
   ...{ protocol: 0, sourcePort: 0, destinationPort: 0, flags: 0, seq: 0, ack: 0, window: 0, ipId: 0 },
-  ...{ payloadAt: 0, payloadEnd: 0, payloadLength: 0 },
+  ...{ payloadAt: 0, payloadEnd: 0, payloadLength: 0, at: Number.NaN },
 });
 
 /**
