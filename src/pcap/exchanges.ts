@@ -4,7 +4,8 @@ import { type Connections, doublesAt, endOf, SLOT, SLOT_DOUBLES, wordsAt } from 
 import type { Headers } from './headers.ts';
 import { beginsHttp2, beginsRequest, emptyHead, readHead, statusOf } from './http.ts';
 import { maskIds } from './mask.ts';
-import { isTagged, type Tags, tagMatcher, userOf } from './tags.ts';
+import { recalling } from './recall.ts';
+import { isTagged, type Tags, tagMatcher, userNumbers } from './tags.ts';
 import { createNames, createTimings, type TimingRow, type Timings } from './timings.ts';
 
 const { CLIENT, PHASE, ENDPOINT, USER, SERVER, CHOSEN } = SLOT;
@@ -61,6 +62,8 @@ export const createExchanges = (
   const servers = createNames(MOST_SERVERS);
   const targets = createNames(MOST_NAMES);
   const people = createNames(MOST_NAMES);
+  const targetNumber = recalling((bytes, from, to) => targets.number(bytes.toString('latin1', from, to)));
+  const userNumber = userNumbers(people);
   const endpoints = createTimings(MOST_ENDPOINTS);
   const users = createTimings(MOST_USERS);
   const partial = new Map<number, Buffer>();
@@ -96,17 +99,15 @@ export const createExchanges = (
     const server = serverOf(side ^ 1);
     slots[me + ENDPOINT] = endpoints.place(server, endpoint(bytes));
     endpoints.asked(slots[me + ENDPOINT]!);
-    const user = userOf(bytes, head);
+    const user = userNumber(bytes, head);
     if (user === null) return;
-    slots[me + USER] = users.place(server, people.number(user));
+    slots[me + USER] = users.place(server, user);
     users.asked(slots[me + USER]!);
   };
 
   const endpoint = (bytes: Buffer): number => {
     const { from, to } = head.target;
-    return targets.number(
-      scratch.toString('latin1', 0, maskIds(bytes, from, Math.min(to, from + LONGEST_TARGET), scratch)),
-    );
+    return targetNumber(scratch, 0, maskIds(bytes, from, Math.min(to, from + LONGEST_TARGET), scratch));
   };
 
   const serverOf = (side: number): number => {
