@@ -1,8 +1,8 @@
 // What is kept of a conversation when it ends: a line that it shares with others between the same client and server.
-import { addressText } from './address.ts';
+import { addressText, endText } from './address.ts';
 import { type Connections, doublesAt, endOf, protocolOf, SIDE, SIDE_DOUBLES, SLOT, SLOT_DOUBLES, wordsAt } from './connections.ts';
-import { endText } from './exchanges.ts';
 import { TCP, UDP } from './headers.ts';
+import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
 
 const { PACKETS, RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS, SEEN } = SIDE;
@@ -47,22 +47,36 @@ const MOST_LINES = 50_000;
 const MOST_UNANSWERED = 1000;
 /** A SYN that is younger than this when the capture ends may still be answered: the first timeout (RFC 6298, 2.1). */
 const PATIENCE = 1e9;
+/** The line of all that come after MOST_LINES. */
+const OTHERS = '(others)';
 
 export const createDigest = (): Digest => {
-  const lines = new Map<string, Conversation>();
+  const lines: Conversation[] = [];
+  const numbers = new Map<string, number>();
   const unanswered: Unanswered[] = [];
+  /** What a line stands for: the client's address, the server's, its port, the protocol. */
+  const key = new Int32Array(10);
+  const bytes = Buffer.from(key.buffer);
+
+  const numbered = (protocol: Conversation['protocol'], client: string, server: string): number => {
+    const name = `${protocol} ${client} ${server}`;
+    const known = numbers.get(name);
+    if (known !== undefined) return known;
+    if (lines.length >= MOST_LINES && client !== OTHERS) return numbered(protocol, OTHERS, OTHERS);
+    numbers.set(name, lines.length);
+    return lines.push(emptyLine(protocol, client, server)) - 1;
+  };
+
+  const numberOf = recalling(() => {
+    const client = addressText(key[0]!, key[1]!, key[2]!, key[3]!);
+    return numbered(nameOf(key[9]!), client, endText(key[4]!, key[5]!, key[6]!, key[7]!, key[8]!));
+  });
 
   const line = (it: Connections, slot: number, client: number): Conversation => {
-    const ends = lines.size < MOST_LINES ? endsOf(it, client) : null;
-    const protocol = nameOf(protocolOf(it, slot));
-    const key = `${protocol} ${(ends ?? endsOf(it, client)).join(' ')}`;
-    const known = lines.get(key);
-    if (known) return known;
-    const [from, to] = ends ?? ['(others)', '(others)'];
-    const others = `${protocol} (others)`;
-    const made = lines.get(ends ? key : others) ?? emptyLine(protocol, from, to);
-    lines.set(ends ? key : others, made);
-    return made;
+    key.set(endOf(it, client), 0);
+    key.set(endOf(it, client ^ 1), 4);
+    key[9] = protocolOf(it, slot);
+    return lines[numberOf(bytes, 0, bytes.length)]!;
   };
 
   return {
@@ -75,7 +89,7 @@ export const createDigest = (): Digest => {
       if (how === 'unanswered') note(unanswered, it, client);
       if (how === 'unanswered' || how === 'refused') into[how] += 1;
     },
-    conversations: () => [...lines.values()].sort((a, b) => b.bytes - a.bytes),
+    conversations: () => [...lines].sort((a, b) => b.bytes - a.bytes),
     unanswered: () => unanswered.sort((a, b) => a.at - b.at),
   };
 };
@@ -93,11 +107,6 @@ const clientOf = (it: Connections, slot: number): number => {
   const client = it.slots[wordsAt(slot) + SLOT.CLIENT]!;
   if (client !== 0) return 2 * slot + client - 1;
   return 2 * slot + (endOf(it, 2 * slot)[4] >= endOf(it, 2 * slot + 1)[4] ? 0 : 1);
-};
-
-const endsOf = (it: Connections, client: number): [string, string] => {
-  const [w0, w1, w2, w3] = endOf(it, client);
-  return [addressText(w0, w1, w2, w3), endText(it, client ^ 1)];
 };
 
 const add = (into: Conversation, it: Connections, slot: number): void => {
@@ -127,7 +136,7 @@ const handshake = (it: Connections, client: number, now: number): 'answered' | '
 const note = (list: Unanswered[], it: Connections, client: number): void => {
   if (list.length >= MOST_UNANSWERED) return;
   const at = synAt(it, client);
-  list.push({ at, client: endText(it, client), server: endText(it, client ^ 1), syns: wordOf(it, client, SYNS) });
+  list.push({ at, client: endText(...endOf(it, client)), server: endText(...endOf(it, client ^ 1)), syns: wordOf(it, client, SYNS) });
 };
 
 const wordOf = ({ sides }: Connections, side: number, word: number): number => sides[wordsAt(side) + word]! >>> 0;

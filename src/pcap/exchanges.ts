@@ -1,5 +1,5 @@
 // Follows each TCP connection only as far as HTTP/1 needs: the head of a request, and the first bytes of its answer.
-import { addressText } from './address.ts';
+import { endText } from './address.ts';
 import { type Connections, doublesAt, endOf, SLOT, SLOT_DOUBLES, wordsAt } from './connections.ts';
 import type { Headers } from './headers.ts';
 import { beginsHttp2, beginsRequest, emptyHead, readHead, statusOf } from './http.ts';
@@ -112,7 +112,7 @@ export const createExchanges = (
 
   const serverOf = (side: number): number => {
     const server = wordsAt(side >> 1) + SERVER;
-    if (slots[server]! < 0) slots[server] = servers.number(endText(it, side));
+    if (slots[server]! < 0) slots[server] = servers.number(endText(...endOf(it, side)));
     return slots[server]!;
   };
 
@@ -193,10 +193,3 @@ const rows = (timings: Timings, servers: (n: number) => string, names: (n: numbe
 
 const isClient = ({ slots }: Connections, side: number): boolean =>
   slots[wordsAt(side >> 1) + CLIENT] === 1 + (side & 1);
-
-/** An end as text: `10.0.0.1:80`, `[2001:db8::1]:80`. */
-export const endText = (it: Connections, side: number): string => {
-  const [w0, w1, w2, w3, port] = endOf(it, side);
-  const address = addressText(w0, w1, w2, w3);
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-};
