@@ -1,6 +1,16 @@
 // What is kept of a conversation when it ends: a line that it shares with others between the same client and server.
 import { addressText, endText } from './address.ts';
-import { type Connections, doublesAt, endOf, protocolOf, SIDE, SIDE_DOUBLES, SLOT, SLOT_DOUBLES, wordsAt } from './connections.ts';
+import {
+  type Connections,
+  doublesAt,
+  endOf,
+  protocolOf,
+  SIDE,
+  SIDE_DOUBLES,
+  SLOT,
+  SLOT_DOUBLES,
+  wordsAt,
+} from './connections.ts';
 import { TCP, UDP } from './headers.ts';
 import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
@@ -136,7 +146,12 @@ const handshake = (it: Connections, client: number, now: number): 'answered' | '
 const note = (list: Unanswered[], it: Connections, client: number): void => {
   if (list.length >= MOST_UNANSWERED) return;
   const at = synAt(it, client);
-  list.push({ at, client: endText(...endOf(it, client)), server: endText(...endOf(it, client ^ 1)), syns: wordOf(it, client, SYNS) });
+  list.push({
+    at,
+    client: endText(...endOf(it, client)),
+    server: endText(...endOf(it, client ^ 1)),
+    syns: wordOf(it, client, SYNS),
+  });
 };
 
 const wordOf = ({ sides }: Connections, side: number, word: number): number => sides[wordsAt(side) + word]! >>> 0;

@@ -1,5 +1,14 @@
 // What a TCP segment is, by its numbers: new, sent again, out of order, a probe, or one packet seen twice.
-import { type Connections, doublesAt, REMEMBERED, SIDE, SIDE_DOUBLES, SLOT, SLOT_DOUBLES, wordsAt } from './connections.ts';
+import {
+  type Connections,
+  doublesAt,
+  REMEMBERED,
+  SIDE,
+  SIDE_DOUBLES,
+  SLOT,
+  SLOT_DOUBLES,
+  wordsAt,
+} from './connections.ts';
 import { ACK, FIN, type Headers, RST, SYN } from './headers.ts';
 
 const { SEEN, NEXT, ACKED, WINDOW, DUPLICATE_ACKS, IDS, ID_AT, ISN, HOLE_FROM, HOLE_TO, SYNS } = SIDE;
@@ -125,7 +134,8 @@ const acknowledge = (it: Connections, side: number, h: Headers): void => {
   const bare = h.payloadLength === 0 && (h.flags & (SYN | FIN | RST)) === 0;
   const same = (seen & HAS_ACKED) !== 0 && sides[me + ACKED] === h.ack;
   if (!same) sides[me + DUPLICATE_ACKS] = 0;
-  else if (bare && sides[me + WINDOW] === h.window) sides[me + DUPLICATE_ACKS] = Math.min(255, sides[me + DUPLICATE_ACKS]! + 1);
+  else if (bare && sides[me + WINDOW] === h.window)
+    sides[me + DUPLICATE_ACKS] = Math.min(255, sides[me + DUPLICATE_ACKS]! + 1);
   sides[me + ACKED] = h.ack;
   sides[me + SEEN] = seen | HAS_ACKED;
   it.sideDoubles[doublesAt(side) + ACKED_AT] = h.at;
