@@ -7,93 +7,115 @@ export const MOST_CONNECTIONS = 262_144;
 
 /**
  * A conversation is a `slot`; its two ends are the sides `2 * slot` and `2 * slot + 1`, so that `side ^ 1` is the other.
- * Side 0 of a slot is the end with the smaller address and port. Every slot and every side has a record of 128 bytes. A packet
- * of another conversation than the one before finds little of its own in the processor's cache, and waits for each line of
- * 64 bytes that it touches: what belongs together lies together. The same bytes are seen as words (32 bits) and as doubles.
+ * Side 0 of a slot is the end with the smaller address and port. Slots and sides have records of 64 bytes, a line of the
+ * processor's cache: with thousands of conversations under way, what a packet costs is the lines that it touches. So what every
+ * packet needs is in one record of its slot and one of its side, and what few need in others. The same bytes are seen as
+ * words (32 bits), as doubles and as halves (16 bits).
  */
 export type Connections = {
   readonly slots: Int32Array;
   readonly slotDoubles: Float64Array;
   readonly sides: Int32Array;
   readonly sideDoubles: Float64Array;
+  readonly sideHalves: Uint16Array;
+  readonly rareSlots: Int32Array;
+  readonly rareSlotDoubles: Float64Array;
+  readonly rareSides: Int32Array;
 };
 
-const RECORD = 128;
+const RECORD = 64;
 
-/** Where a record begins, in words and in doubles. */
-export const wordsAt = (record: number): number => record << 5;
-export const doublesAt = (record: number): number => record << 4;
-
-/** Words of a slot. The first ten are its key: two addresses of four words each, both ports in one, the protocol. */
-export const SLOT = {
-  /** The next slot with the same hash, plus 1. */
-  CHAIN: 10,
-  RECENT: 11,
-  /** 0 while unknown, else 1 more than the place of the client's side. */
-  CLIENT: 12,
-  /** The request under way; see exchanges.ts. */
-  PHASE: 13,
-  ENDPOINT: 14,
-  USER: 15,
-  SERVER: 16,
-  CHOSEN: 17,
-} as const;
+/** Where a record begins, in words, in doubles and in halves. */
+export const wordsAt = (record: number): number => record << 4;
+export const doublesAt = (record: number): number => record << 3;
+export const halvesAt = (record: number): number => record << 5;
 
 /** Doubles of a slot, behind its words. Times are nanoseconds after the capture's first packet. */
 export const SLOT_DOUBLES = {
   /** Numbers conversations in the order of their first packets, from 1. */
-  SERIAL: 9,
-  LAST_AT: 10,
-  /** When the first SYN was sent, and the time from it to the handshake's end; NaN when that was not seen. */
-  SYN_AT: 11,
-  ROUND_TRIP: 12,
-  ASKED_AT: 13,
-  /** The packet that began the request, by its number in the capture. */
-  ASKED_IN: 14,
+  SERIAL: 6,
+  LAST_AT: 7,
 } as const;
+
+/** Words of a side; see sequence.ts. */
+export const SIDE = { NEXT: 0, ACKED: 1, PACKETS: 2, ISN: 3 } as const;
 
 /** How many IP identifications are remembered of every side. */
 export const REMEMBERED = 8;
 
-/** Words of a side; see sequence.ts. */
-export const SIDE = {
-  SEEN: 0,
-  NEXT: 1,
-  ACKED: 2,
-  WINDOW: 3,
-  DUPLICATE_ACKS: 4,
-  PACKETS: 5,
-  /** REMEMBERED words from here on, and which of them is written next. */
-  IDS: 12,
-  ID_AT: 20,
-  ISN: 21,
-  HOLE_FROM: 22,
-  HOLE_TO: 23,
-  RETRANSMITTED: 24,
-  OUT_OF_ORDER: 25,
-  COPIES: 26,
-  RESETS: 27,
-  SYNS: 28,
+/** Halves of a side, in the place of its words 4, 5 and 12 to 15. */
+export const SIDE_HALVES = {
+  /** Bits that say what is known. */
+  SEEN: 8,
+  WINDOW: 9,
+  DUPLICATE_ACKS: 10,
+  /** Which of the IDS is written next. */
+  ID_AT: 11,
+  IDS: 24,
 } as const;
 
 /** Doubles of a side, in the place of its words 6 to 11. */
 export const SIDE_DOUBLES = { OCTETS: 3, NEXT_AT: 4, ACKED_AT: 5 } as const;
 
+/** Words of a slot that few packets need. */
+export const RARE_SLOT = {
+  /** 0 while unknown, else 1 more than the place of the client's side. */
+  CLIENT: 0,
+  /** The request under way; see exchanges.ts. */
+  PHASE: 1,
+  ENDPOINT: 2,
+  USER: 3,
+  SERVER: 4,
+  CHOSEN: 5,
+} as const;
+
+/** Doubles of a slot that few packets need, behind those words. */
+export const RARE_SLOT_DOUBLES = {
+  /** When the first SYN was sent, and the time from it to the handshake's end; NaN when that was not seen. */
+  SYN_AT: 3,
+  ROUND_TRIP: 4,
+  ASKED_AT: 5,
+  /** The packet that began the request, by its number in the capture. */
+  ASKED_IN: 6,
+} as const;
+
+/** Words of a side that few packets need. */
+export const RARE_SIDE = {
+  HOLE_FROM: 0,
+  HOLE_TO: 1,
+  RETRANSMITTED: 2,
+  OUT_OF_ORDER: 3,
+  COPIES: 4,
+  RESETS: 5,
+  SYNS: 6,
+} as const;
+
 const records = (slots: number): Connections => {
-  const [ofSlots, ofSides] = [new ArrayBuffer(slots * RECORD), new ArrayBuffer(2 * slots * RECORD)];
+  const [ofSlots, ofSides] = [buffer(slots), buffer(2 * slots)];
+  const [rarelyOfSlots, rarelyOfSides] = [buffer(slots), buffer(2 * slots)];
   return {
     slots: new Int32Array(ofSlots),
     slotDoubles: new Float64Array(ofSlots),
     sides: new Int32Array(ofSides),
     sideDoubles: new Float64Array(ofSides),
+    sideHalves: new Uint16Array(ofSides),
+    rareSlots: new Int32Array(rarelyOfSlots),
+    rareSlotDoubles: new Float64Array(rarelyOfSlots),
+    rareSides: new Int32Array(rarelyOfSides),
   };
 };
 
-const { CHAIN, RECENT, CLIENT, ENDPOINT, USER, SERVER } = SLOT;
-const { SERIAL, SYN_AT, ROUND_TRIP } = SLOT_DOUBLES;
-/** Words of a slot's key. */
+const buffer = (count: number): ArrayBuffer => new ArrayBuffer(count * RECORD);
+
+/** Words of a slot: two addresses of four words each, both ports in one, the protocol; then its place in the table. */
 const PORTS = 8;
 const PROTOCOL = 9;
+/** The next slot with the same hash, plus 1. */
+const CHAIN = 10;
+const RECENT = 11;
+const { SERIAL } = SLOT_DOUBLES;
+const { ENDPOINT, USER, SERVER } = RARE_SLOT;
+const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
 
 export type ConnectionTable = {
   readonly state: Connections;
@@ -178,13 +200,15 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
   };
 };
 
-/** Empties a slot but for its key and its place in the table, which come before CLIENT. */
-const forget = ({ slots, slotDoubles, sides }: Connections, slot: number): void => {
+/** Empties a slot but for its key and its place in the table. */
+const forget = (it: Connections, slot: number): void => {
   const at = wordsAt(slot);
-  slots.fill(0, at + CLIENT, wordsAt(slot + 1));
-  slots[at + ENDPOINT] = slots[at + USER] = slots[at + SERVER] = -1;
-  slotDoubles[doublesAt(slot) + SYN_AT] = slotDoubles[doublesAt(slot) + ROUND_TRIP] = Number.NaN;
-  sides.fill(0, wordsAt(2 * slot), wordsAt(2 * slot + 2));
+  it.slotDoubles.fill(0, doublesAt(slot) + SERIAL, doublesAt(slot + 1));
+  it.sides.fill(0, wordsAt(2 * slot), wordsAt(2 * slot + 2));
+  it.rareSides.fill(0, wordsAt(2 * slot), wordsAt(2 * slot + 2));
+  it.rareSlots.fill(0, at, wordsAt(slot + 1));
+  it.rareSlots[at + ENDPOINT] = it.rareSlots[at + USER] = it.rareSlots[at + SERVER] = -1;
+  it.rareSlotDoubles[doublesAt(slot) + SYN_AT] = it.rareSlotDoubles[doublesAt(slot) + ROUND_TRIP] = Number.NaN;
 };
 
 /** Whether the source is the smaller end; any order does that both directions agree on. */

@@ -4,18 +4,21 @@ import {
   type Connections,
   doublesAt,
   endOf,
+  halvesAt,
   protocolOf,
+  RARE_SIDE,
+  RARE_SLOT,
+  RARE_SLOT_DOUBLES,
   SIDE,
   SIDE_DOUBLES,
-  SLOT,
-  SLOT_DOUBLES,
+  SIDE_HALVES,
   wordsAt,
 } from './connections.ts';
 import { TCP, UDP } from './headers.ts';
 import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
 
-const { PACKETS, RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS, SEEN } = SIDE;
+const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 const { OCTETS } = SIDE_DOUBLES;
 
 /** All conversations of one client address with one server's port. Bytes are those on the wire. */
@@ -94,7 +97,7 @@ export const createDigest = (): Digest => {
       const client = clientOf(it, slot);
       const into = line(it, slot, client);
       add(into, it, slot);
-      if (protocolOf(it, slot) !== TCP || wordOf(it, client, SYNS) === 0) return;
+      if (protocolOf(it, slot) !== TCP || rareOf(it, client, SYNS) === 0) return;
       const how = handshake(it, client, now);
       if (how === 'unanswered') note(unanswered, it, client);
       if (how === 'unanswered' || how === 'refused') into[how] += 1;
@@ -114,15 +117,15 @@ const emptyLine = (protocol: Conversation['protocol'], client: string, server: s
 
 /** The client's side; where no handshake and no request has told, the end with the larger port. */
 const clientOf = (it: Connections, slot: number): number => {
-  const client = it.slots[wordsAt(slot) + SLOT.CLIENT]!;
+  const client = it.rareSlots[wordsAt(slot) + RARE_SLOT.CLIENT]!;
   if (client !== 0) return 2 * slot + client - 1;
   return 2 * slot + (endOf(it, 2 * slot)[4] >= endOf(it, 2 * slot + 1)[4] ? 0 : 1);
 };
 
 const add = (into: Conversation, it: Connections, slot: number): void => {
-  const both = (word: number): number => wordOf(it, 2 * slot, word) + wordOf(it, 2 * slot + 1, word);
+  const both = (word: number): number => rareOf(it, 2 * slot, word) + rareOf(it, 2 * slot + 1, word);
   into.conversations += 1;
-  into.packets += both(PACKETS);
+  into.packets += packetsOf(it, 2 * slot) + packetsOf(it, 2 * slot + 1);
   into.bytes += octetsOf(it, 2 * slot) + octetsOf(it, 2 * slot + 1);
   into.retransmissions += both(RETRANSMITTED);
   into.outOfOrder += both(OUT_OF_ORDER);
@@ -132,13 +135,13 @@ const add = (into: Conversation, it: Connections, slot: number): void => {
 };
 
 const hasAnswer = (it: Connections, slot: number): boolean =>
-  ((wordOf(it, 2 * slot, SEEN) | wordOf(it, 2 * slot + 1, SEEN)) & ANSWERED) !== 0;
+  ((seenOf(it, 2 * slot) | seenOf(it, 2 * slot + 1)) & ANSWERED) !== 0;
 
 /** Whatever else came back than a reset shows that somebody listens. */
 const handshake = (it: Connections, client: number, now: number): 'answered' | 'refused' | 'unanswered' | 'waiting' => {
   const server = client ^ 1;
-  const resets = wordOf(it, server, RESETS);
-  if (wordOf(it, client, SEEN) & ANSWERED || wordOf(it, server, PACKETS) > resets) return 'answered';
+  const resets = rareOf(it, server, RESETS);
+  if (seenOf(it, client) & ANSWERED || packetsOf(it, server) > resets) return 'answered';
   if (resets > 0) return 'refused';
   return now - synAt(it, client) < PATIENCE ? 'waiting' : 'unanswered';
 };
@@ -150,13 +153,18 @@ const note = (list: Unanswered[], it: Connections, client: number): void => {
     at,
     client: endText(...endOf(it, client)),
     server: endText(...endOf(it, client ^ 1)),
-    syns: wordOf(it, client, SYNS),
+    syns: rareOf(it, client, SYNS),
   });
 };
 
-const wordOf = ({ sides }: Connections, side: number, word: number): number => sides[wordsAt(side) + word]! >>> 0;
+const packetsOf = ({ sides }: Connections, side: number): number => sides[wordsAt(side) + SIDE.PACKETS]! >>> 0;
 
 const octetsOf = ({ sideDoubles }: Connections, side: number): number => sideDoubles[doublesAt(side) + OCTETS]!;
 
-const synAt = ({ slotDoubles }: Connections, side: number): number =>
-  slotDoubles[doublesAt(side >> 1) + SLOT_DOUBLES.SYN_AT]!;
+const seenOf = ({ sideHalves }: Connections, side: number): number => sideHalves[halvesAt(side) + SIDE_HALVES.SEEN]!;
+
+const rareOf = ({ rareSides }: Connections, side: number, word: number): number =>
+  rareSides[wordsAt(side) + word]! >>> 0;
+
+const synAt = ({ rareSlotDoubles }: Connections, side: number): number =>
+  rareSlotDoubles[doublesAt(side >> 1) + RARE_SLOT_DOUBLES.SYN_AT]!;

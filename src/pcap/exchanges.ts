@@ -1,6 +1,6 @@
 // Follows each TCP connection only as far as HTTP/1 needs: the head of a request, and the first bytes of its answer.
 import { endText } from './address.ts';
-import { type Connections, doublesAt, endOf, SLOT, SLOT_DOUBLES, wordsAt } from './connections.ts';
+import { type Connections, doublesAt, endOf, RARE_SLOT, RARE_SLOT_DOUBLES, wordsAt } from './connections.ts';
 import type { Headers } from './headers.ts';
 import { beginsHttp2, beginsRequest, emptyHead, readHead, statusOf } from './http.ts';
 import { maskIds } from './mask.ts';
@@ -8,8 +8,8 @@ import { recalling } from './recall.ts';
 import { isTagged, type Tags, tagMatcher, userNumbers } from './tags.ts';
 import { createNames, createTimings, type TimingRow, type Timings } from './timings.ts';
 
-const { CLIENT, PHASE, ENDPOINT, USER, SERVER, CHOSEN } = SLOT;
-const { ASKED_AT, ASKED_IN } = SLOT_DOUBLES;
+const { CLIENT, PHASE, ENDPOINT, USER, SERVER, CHOSEN } = RARE_SLOT;
+const { ASKED_AT, ASKED_IN } = RARE_SLOT_DOUBLES;
 
 /** The head of a request under way is not all there, or its answer is not. */
 const IDLE = 0;
@@ -71,7 +71,7 @@ export const createExchanges = (
   let overlapping = 0;
   let http2 = 0;
 
-  const { slots, slotDoubles } = it;
+  const { rareSlots: slots, rareSlotDoubles: slotDoubles } = it;
 
   const begin = (side: number, bytes: Buffer, from: number, to: number, cut: boolean, packet: number): void => {
     const slot = side >> 1;
@@ -191,5 +191,5 @@ export const createExchanges = (
 const rows = (timings: Timings, servers: (n: number) => string, names: (n: number) => string): TimingRow[] =>
   timings.rows((server, name) => ({ server: servers(server), name: names(name) }));
 
-const isClient = ({ slots }: Connections, side: number): boolean =>
+const isClient = ({ rareSlots: slots }: Connections, side: number): boolean =>
   slots[wordsAt(side >> 1) + CLIENT] === 1 + (side & 1);

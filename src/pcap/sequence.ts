@@ -2,18 +2,25 @@
 import {
   type Connections,
   doublesAt,
+  halvesAt,
+  RARE_SIDE,
+  RARE_SLOT,
+  RARE_SLOT_DOUBLES,
   REMEMBERED,
   SIDE,
   SIDE_DOUBLES,
-  SLOT,
+  SIDE_HALVES,
   SLOT_DOUBLES,
   wordsAt,
 } from './connections.ts';
 import { ACK, FIN, type Headers, RST, SYN } from './headers.ts';
 
-const { SEEN, NEXT, ACKED, WINDOW, DUPLICATE_ACKS, IDS, ID_AT, ISN, HOLE_FROM, HOLE_TO, SYNS } = SIDE;
+const { NEXT, ACKED, ISN } = SIDE;
+const { SEEN, WINDOW, DUPLICATE_ACKS, IDS, ID_AT } = SIDE_HALVES;
 const { NEXT_AT, ACKED_AT } = SIDE_DOUBLES;
-const { LAST_AT, SYN_AT, ROUND_TRIP } = SLOT_DOUBLES;
+const { LAST_AT } = SLOT_DOUBLES;
+const { HOLE_FROM, HOLE_TO, SYNS } = RARE_SIDE;
+const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
 
 /** Plain numbers, because one is made for every packet. */
 export const NOTHING = 0;
@@ -30,6 +37,8 @@ const HAS_ACKED = 4;
 const HAS_ISN = 8;
 /** A SYN that was the other side's answer to ours. */
 export const ANSWERED = 16;
+/** Nothing more is to be learnt of the round trip, which few packets would find in the cache. */
+const TIMED = 32;
 
 /** Times are nanoseconds. Wireshark's limits for what came out of order before a round trip is known, and for a fast resend. */
 const REORDER = 3e6;
@@ -52,15 +61,14 @@ export const takeSegment = (it: Connections, side: number, h: Headers): number =
   if (kind === NEW || kind === AGAIN) advance(it, side, h, occupied);
   if (occupied > 0 || h.flags & RST) remember(it, side, h.ipId);
   if (h.flags & ACK && kind !== COPY) acknowledge(it, side, h);
-  it.sides[wordsAt(side) + WINDOW] = h.window;
+  it.sideHalves[halvesAt(side) + WINDOW] = h.window;
   return kind;
 };
 
 const kindOf = (it: Connections, side: number, h: Headers, occupied: number): number => {
   if (h.flags & RST) return isCopy(it, side, h) ? COPY : NOTHING;
-  const me = wordsAt(side);
-  const next = it.sides[me + NEXT]!;
-  const known = (it.sides[me + SEEN]! & HAS_NEXT) !== 0;
+  const next = it.sides[wordsAt(side) + NEXT]!;
+  const known = (it.sideHalves[halvesAt(side) + SEEN]! & HAS_NEXT) !== 0;
   if (isProbe(it, side, h, known, next)) return PROBE;
   if (occupied === 0) return NOTHING;
   if (!known || distance(next, h.seq) >= 0) return NEW;
@@ -71,98 +79,101 @@ const kindOf = (it: Connections, side: number, h: Headers, occupied: number): nu
 };
 
 /** A keep-alive repeats the last byte, or none, before the next; a window probe is one byte into a closed window. */
-const isProbe = ({ sides }: Connections, side: number, h: Headers, known: boolean, next: number): boolean => {
+const isProbe = ({ sideHalves }: Connections, side: number, h: Headers, known: boolean, next: number): boolean => {
   if (!known || h.payloadLength > 1 || h.flags & (SYN | FIN | RST)) return false;
   if (distance(h.seq, next) === 1) return true;
   if (h.payloadLength === 0 || h.seq !== next) return false;
-  const other = wordsAt(side ^ 1);
-  return sides[other + SEEN] !== 0 && sides[other + WINDOW] === 0;
+  const other = halvesAt(side ^ 1);
+  return sideHalves[other + SEEN] !== 0 && sideHalves[other + WINDOW] === 0;
 };
 
-const isCopy = ({ sides, slotDoubles }: Connections, side: number, { ipId, at }: Headers): boolean => {
+const isCopy = ({ sideHalves, slotDoubles }: Connections, side: number, { ipId, at }: Headers): boolean => {
   if (ipId === 0 || at - slotDoubles[doublesAt(side >> 1) + LAST_AT]! > COPIED) return false;
-  const ids = wordsAt(side) + IDS;
-  for (let i = ids; i < ids + REMEMBERED; i += 1) if (sides[i] === ipId) return true;
+  const ids = halvesAt(side) + IDS;
+  for (let i = ids; i < ids + REMEMBERED; i += 1) if (sideHalves[i] === ipId) return true;
   return false;
 };
 
-const remember = ({ sides }: Connections, side: number, ipId: number): void => {
-  const me = wordsAt(side);
-  const place = sides[me + ID_AT]!;
-  sides[me + IDS + place] = ipId;
-  sides[me + ID_AT] = (place + 1) % REMEMBERED;
+const remember = ({ sideHalves }: Connections, side: number, ipId: number): void => {
+  const me = halvesAt(side);
+  const place = sideHalves[me + ID_AT]!;
+  sideHalves[me + IDS + place] = ipId;
+  sideHalves[me + ID_AT] = (place + 1) % REMEMBERED;
 };
 
 /** Whether bytes that come after later ones were only overtaken: nobody has had them, asked for them, or waited for them. */
 const late = (it: Connections, side: number, h: Headers, occupied: number): boolean => {
-  const { sides, sideDoubles, slotDoubles } = it;
-  const [me, other] = [wordsAt(side), wordsAt(side ^ 1)];
   const end = (h.seq + occupied) | 0;
-  const inHole =
-    (sides[me + SEEN]! & HAS_HOLE) !== 0 &&
-    distance(sides[me + HOLE_FROM]!, h.seq) >= 0 &&
-    distance(end, sides[me + HOLE_TO]!) >= 0;
-  if (!inHole) return false;
-  if (sides[other + SEEN]! & HAS_ACKED && distance(end, sides[other + ACKED]!) >= 0) return false;
-  const asked = sides[other + DUPLICATE_ACKS]! >= 2 && sides[other + ACKED] === h.seq;
-  if (asked && h.at - sideDoubles[doublesAt(side ^ 1) + ACKED_AT]! < FAST) return false;
-  const roundTrip = slotDoubles[doublesAt(side >> 1) + ROUND_TRIP]!;
+  if (!inHole(it, side, h.seq, end)) return false;
+  const { sides, sideHalves, sideDoubles } = it;
+  const other = side ^ 1;
+  const acked = sides[wordsAt(other) + ACKED]!;
+  if (sideHalves[halvesAt(other) + SEEN]! & HAS_ACKED && distance(end, acked) >= 0) return false;
+  const asked = sideHalves[halvesAt(other) + DUPLICATE_ACKS]! >= 2 && acked === h.seq;
+  if (asked && h.at - sideDoubles[doublesAt(other) + ACKED_AT]! < FAST) return false;
+  const roundTrip = it.rareSlotDoubles[doublesAt(side >> 1) + ROUND_TRIP]!;
   return h.at - sideDoubles[doublesAt(side) + NEXT_AT]! < (roundTrip > 0 ? roundTrip : REORDER);
 };
 
-const advance = ({ sides, sideDoubles }: Connections, side: number, { seq, at }: Headers, occupied: number): void => {
-  const me = wordsAt(side);
-  const next = sides[me + NEXT]!;
-  const seen = sides[me + SEEN]!;
+const inHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): boolean =>
+  (sideHalves[halvesAt(side) + SEEN]! & HAS_HOLE) !== 0 &&
+  distance(rareSides[wordsAt(side) + HOLE_FROM]!, from) >= 0 &&
+  distance(to, rareSides[wordsAt(side) + HOLE_TO]!) >= 0;
+
+const advance = (it: Connections, side: number, { seq, at }: Headers, occupied: number): void => {
+  const next = it.sides[wordsAt(side) + NEXT]!;
+  const known = it.sideHalves[halvesAt(side) + SEEN]! & HAS_NEXT;
   const end = (seq + occupied) | 0;
-  if (seen & HAS_NEXT && distance(next, end) <= 0) return;
-  sides[me + SEEN] = seen | HAS_NEXT;
-  if (seen & HAS_NEXT && distance(next, seq) > 0) {
-    if (!(seen & HAS_HOLE)) sides[me + HOLE_FROM] = next;
-    sides[me + HOLE_TO] = seq;
-    sides[me + SEEN] = seen | HAS_HOLE;
-  }
-  sides[me + NEXT] = end;
-  sideDoubles[doublesAt(side) + NEXT_AT] = at;
+  if (known && distance(next, end) <= 0) return;
+  if (known && distance(next, seq) > 0) leaveHole(it, side, next, seq);
+  it.sides[wordsAt(side) + NEXT] = end;
+  it.sideDoubles[doublesAt(side) + NEXT_AT] = at;
+  it.sideHalves[halvesAt(side) + SEEN]! |= HAS_NEXT;
+};
+
+const leaveHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): void => {
+  if (!(sideHalves[halvesAt(side) + SEEN]! & HAS_HOLE)) rareSides[wordsAt(side) + HOLE_FROM] = from;
+  rareSides[wordsAt(side) + HOLE_TO] = to;
+  sideHalves[halvesAt(side) + SEEN]! |= HAS_HOLE;
 };
 
 const acknowledge = (it: Connections, side: number, h: Headers): void => {
-  const { sides } = it;
-  const me = wordsAt(side);
-  const seen = sides[me + SEEN]!;
-  if (seen & ANSWERED) endRoundTrip(it, side >> 1, h.at);
+  const { sides, sideHalves } = it;
+  const me = halvesAt(side);
+  if ((sideHalves[me + SEEN]! & (ANSWERED | TIMED)) === ANSWERED) endRoundTrip(it, side, h.at);
   const bare = h.payloadLength === 0 && (h.flags & (SYN | FIN | RST)) === 0;
-  const same = (seen & HAS_ACKED) !== 0 && sides[me + ACKED] === h.ack;
-  if (!same) sides[me + DUPLICATE_ACKS] = 0;
-  else if (bare && sides[me + WINDOW] === h.window)
-    sides[me + DUPLICATE_ACKS] = Math.min(255, sides[me + DUPLICATE_ACKS]! + 1);
-  sides[me + ACKED] = h.ack;
-  sides[me + SEEN] = seen | HAS_ACKED;
+  const same = (sideHalves[me + SEEN]! & HAS_ACKED) !== 0 && sides[wordsAt(side) + ACKED] === h.ack;
+  if (!same) sideHalves[me + DUPLICATE_ACKS] = 0;
+  else if (bare && sideHalves[me + WINDOW] === h.window)
+    sideHalves[me + DUPLICATE_ACKS] = Math.min(255, sideHalves[me + DUPLICATE_ACKS]! + 1);
+  sides[wordsAt(side) + ACKED] = h.ack;
   it.sideDoubles[doublesAt(side) + ACKED_AT] = h.at;
+  sideHalves[me + SEEN]! |= HAS_ACKED;
 };
 
 /** The handshake's third packet ends the first round trip. */
-const endRoundTrip = ({ slotDoubles }: Connections, slot: number, at: number): void => {
-  const me = doublesAt(slot);
-  if (!(slotDoubles[me + ROUND_TRIP]! >= 0)) slotDoubles[me + ROUND_TRIP] = at - slotDoubles[me + SYN_AT]!;
+const endRoundTrip = ({ sideHalves, rareSlotDoubles }: Connections, side: number, at: number): void => {
+  const me = doublesAt(side >> 1);
+  if (!(rareSlotDoubles[me + ROUND_TRIP]! >= 0)) rareSlotDoubles[me + ROUND_TRIP] = at - rareSlotDoubles[me + SYN_AT]!;
+  if (rareSlotDoubles[me + ROUND_TRIP]! >= 0) sideHalves[halvesAt(side) + SEEN]! |= TIMED;
 };
 
 /** Whether this SYN, in a conversation that has had packets, opens another one between the same ends. */
-export const opensAnother = ({ sides }: Connections, side: number, h: Headers): boolean =>
+export const opensAnother = ({ sides, sideHalves }: Connections, side: number, h: Headers): boolean =>
   (h.flags & (SYN | ACK)) === SYN &&
-  ((sides[wordsAt(side) + SEEN]! & HAS_ISN) === 0 || sides[wordsAt(side) + ISN] !== h.seq);
+  ((sideHalves[halvesAt(side) + SEEN]! & HAS_ISN) === 0 || sides[wordsAt(side) + ISN] !== h.seq);
 
 /** Notes what a SYN or a SYN+ACK says of the handshake. */
-export const takeSyn = ({ slots, slotDoubles, sides }: Connections, side: number, h: Headers): void => {
+export const takeSyn = (it: Connections, side: number, h: Headers): void => {
   const slot = side >> 1;
-  const client = wordsAt(slot) + SLOT.CLIENT;
-  sides[wordsAt(side) + ISN] = h.seq;
-  sides[wordsAt(side) + SEEN]! |= HAS_ISN;
+  const client = wordsAt(slot) + RARE_SLOT.CLIENT;
+  it.sides[wordsAt(side) + ISN] = h.seq;
+  it.sideHalves[halvesAt(side) + SEEN]! |= HAS_ISN;
   if ((h.flags & ACK) === 0) {
-    if (sides[wordsAt(side) + SYNS] === 0) slotDoubles[doublesAt(slot) + SYN_AT] = h.at;
-    slots[client] = 1 + (side & 1);
+    if (it.rareSides[wordsAt(side) + SYNS] === 0) it.rareSlotDoubles[doublesAt(slot) + SYN_AT] = h.at;
+    it.rareSlots[client] = 1 + (side & 1);
   } else {
-    slots[client] ||= 1 + ((side & 1) ^ 1);
-    sides[wordsAt(side ^ 1) + SEEN]! |= ANSWERED;
+    it.rareSlots[client] ||= 1 + ((side & 1) ^ 1);
+    it.sideHalves[halvesAt(side ^ 1) + SEEN]! |= ANSWERED;
   }
 };

@@ -1,5 +1,5 @@
 // What a capture shows at one reading: who talked to whom, what went wrong on the way, and how long answers took.
-import { type Connections, SIDE, SLOT, serialOf, wordsAt } from './connections.ts';
+import { type Connections, RARE_SIDE, RARE_SLOT, serialOf, wordsAt } from './connections.ts';
 import { type Conversation, createDigest, type Unanswered } from './digest.ts';
 import { createExchanges, type ExchangeResult, type Exchanges } from './exchanges.ts';
 import { accepting, type Filter } from './filter.ts';
@@ -9,7 +9,7 @@ import { AGAIN, COPY, NEW, OVERTAKEN, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
 import { createTracker, type OnSide, type Passed } from './tracker.ts';
 
-const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = SIDE;
+const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 
 export type SurveyOptions = {
   readonly filter: Filter;
@@ -82,7 +82,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
     (it, slot, now) => {
       exchanges.drop(slot);
       end(slot, tracker.passed.packets);
-      if (!choosy || it.slots[wordsAt(slot) + SLOT.CHOSEN] === 1) digest.fold(it, slot, now);
+      if (!choosy || it.rareSlots[wordsAt(slot) + RARE_SLOT.CHOSEN] === 1) digest.fold(it, slot, now);
     },
     connections,
   );
@@ -106,12 +106,12 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
   };
 };
 
-const count = ({ sides }: Connections, side: number, h: Headers, kind: number): void => {
+const count = ({ rareSides }: Connections, side: number, h: Headers, kind: number): void => {
   const me = wordsAt(side);
-  if (kind === AGAIN) sides[me + RETRANSMITTED]! += 1;
-  else if (kind === OVERTAKEN) sides[me + OUT_OF_ORDER]! += 1;
-  else if (kind === COPY) sides[me + COPIES]! += 1;
+  if (kind === AGAIN) rareSides[me + RETRANSMITTED]! += 1;
+  else if (kind === OVERTAKEN) rareSides[me + OUT_OF_ORDER]! += 1;
+  else if (kind === COPY) rareSides[me + COPIES]! += 1;
   if (kind === COPY) return;
-  if (h.flags & RST) sides[me + RESETS]! += 1;
-  if (h.flags & SYN) sides[me + SYNS]! += 1;
+  if (h.flags & RST) rareSides[me + RESETS]! += 1;
+  if (h.flags & SYN) rareSides[me + SYNS]! += 1;
 };

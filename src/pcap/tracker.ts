@@ -5,9 +5,9 @@ import {
   connectionTable,
   doublesAt,
   MOST_CONNECTIONS,
+  RARE_SLOT,
   SIDE,
   SIDE_DOUBLES,
-  SLOT,
   SLOT_DOUBLES,
   serialOf,
   wordsAt,
@@ -94,7 +94,7 @@ export const createTracker = (
     }
     serial += 1;
     it.slotDoubles[doublesAt(slot) + SERIAL] = serial;
-    if (h.protocol !== TCP) it.slots[wordsAt(slot) + SLOT.CLIENT] = 1 + (side & 1);
+    if (h.protocol !== TCP) it.rareSlots[wordsAt(slot) + RARE_SLOT.CLIENT] = 1 + (side & 1);
   };
 
   const packet = (h: Headers, bytes: Buffer, length: number): void => {
