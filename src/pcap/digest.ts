@@ -2,9 +2,8 @@
 import { addressText, endText } from './address.ts';
 import {
   type Connections,
-  doublesAt,
   endOf,
-  halvesAt,
+  PLACE,
   protocolOf,
   RARE_SIDE,
   RARE_SLOT,
@@ -12,12 +11,12 @@ import {
   SIDE,
   SIDE_DOUBLES,
   SIDE_HALVES,
-  wordsAt,
 } from './connections.ts';
 import { TCP, UDP } from './headers.ts';
 import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
 
+const { WORDS, DOUBLES, HALVES } = PLACE;
 const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 const { OCTETS } = SIDE_DOUBLES;
 
@@ -117,7 +116,7 @@ const emptyLine = (protocol: Conversation['protocol'], client: string, server: s
 
 /** The client's side; where no handshake and no request has told, the end with the larger port. */
 const clientOf = (it: Connections, slot: number): number => {
-  const client = it.rareSlots[wordsAt(slot) + RARE_SLOT.CLIENT]!;
+  const client = it.rareSlots[(slot << WORDS) + RARE_SLOT.CLIENT]!;
   if (client !== 0) return 2 * slot + client - 1;
   return 2 * slot + (endOf(it, 2 * slot)[4] >= endOf(it, 2 * slot + 1)[4] ? 0 : 1);
 };
@@ -157,14 +156,14 @@ const note = (list: Unanswered[], it: Connections, client: number): void => {
   });
 };
 
-const packetsOf = ({ sides }: Connections, side: number): number => sides[wordsAt(side) + SIDE.PACKETS]! >>> 0;
+const packetsOf = ({ sides }: Connections, side: number): number => sides[(side << WORDS) + SIDE.PACKETS]! >>> 0;
 
-const octetsOf = ({ sideDoubles }: Connections, side: number): number => sideDoubles[doublesAt(side) + OCTETS]!;
+const octetsOf = ({ sideDoubles }: Connections, side: number): number => sideDoubles[(side << DOUBLES) + OCTETS]!;
 
-const seenOf = ({ sideHalves }: Connections, side: number): number => sideHalves[halvesAt(side) + SIDE_HALVES.SEEN]!;
+const seenOf = ({ sideHalves }: Connections, side: number): number => sideHalves[(side << HALVES) + SIDE_HALVES.SEEN]!;
 
 const rareOf = ({ rareSides }: Connections, side: number, word: number): number =>
-  rareSides[wordsAt(side) + word]! >>> 0;
+  rareSides[(side << WORDS) + word]! >>> 0;
 
 const synAt = ({ rareSlotDoubles }: Connections, side: number): number =>
-  rareSlotDoubles[doublesAt(side >> 1) + RARE_SLOT_DOUBLES.SYN_AT]!;
+  rareSlotDoubles[((side >> 1) << DOUBLES) + RARE_SLOT_DOUBLES.SYN_AT]!;

@@ -1,6 +1,6 @@
 // Follows each TCP connection only as far as HTTP/1 needs: the head of a request, and the first bytes of its answer.
 import { endText } from './address.ts';
-import { type Connections, doublesAt, endOf, RARE_SLOT, RARE_SLOT_DOUBLES, wordsAt } from './connections.ts';
+import { type Connections, endOf, PLACE, RARE_SLOT, RARE_SLOT_DOUBLES } from './connections.ts';
 import type { Headers } from './headers.ts';
 import { beginsHttp2, beginsRequest, emptyHead, readHead, statusOf } from './http.ts';
 import { maskIds } from './mask.ts';
@@ -8,6 +8,7 @@ import { recalling } from './recall.ts';
 import { isTagged, type Tags, tagMatcher, userNumbers } from './tags.ts';
 import { createNames, createTimings, type TimingRow, type Timings } from './timings.ts';
 
+const { WORDS, DOUBLES } = PLACE;
 const { CLIENT, PHASE, ENDPOINT, USER, SERVER, CHOSEN } = RARE_SLOT;
 const { ASKED_AT, ASKED_IN } = RARE_SLOT_DOUBLES;
 
@@ -75,7 +76,7 @@ export const createExchanges = (
 
   const begin = (side: number, bytes: Buffer, from: number, to: number, cut: boolean, packet: number): void => {
     const slot = side >> 1;
-    const phase = wordsAt(slot) + PHASE;
+    const phase = (slot << WORDS) + PHASE;
     if (!readHead(bytes, from, to, head)) {
       slots[phase] = IDLE;
       return;
@@ -88,7 +89,7 @@ export const createExchanges = (
 
   const ask = (side: number, bytes: Buffer, packet: number): void => {
     const slot = side >> 1;
-    const me = wordsAt(slot);
+    const me = slot << WORDS;
     slots[me + CLIENT] = 1 + (side & 1);
     slots[me + ENDPOINT] = slots[me + USER] = -1;
     if (!matches(bytes, head)) return;
@@ -111,14 +112,14 @@ export const createExchanges = (
   };
 
   const serverOf = (side: number): number => {
-    const server = wordsAt(side >> 1) + SERVER;
+    const server = ((side >> 1) << WORDS) + SERVER;
     if (slots[server]! < 0) slots[server] = servers.number(endText(...endOf(it, side)));
     return slots[server]!;
   };
 
   const answer = (slot: number, at: number, status: number): void => {
-    const me = wordsAt(slot);
-    const took = at - slotDoubles[doublesAt(slot) + ASKED_AT]!;
+    const me = slot << WORDS;
+    const took = at - slotDoubles[(slot << DOUBLES) + ASKED_AT]!;
     if (took >= 0) {
       const failed = status >= 500;
       if (slots[me + ENDPOINT]! >= 0) endpoints.answered(slots[me + ENDPOINT]!, took, failed);
@@ -133,8 +134,8 @@ export const createExchanges = (
     else if (beginsRequest(bytes, from, to)) {
       const slot = side >> 1;
       onEnd(slot, packet);
-      slotDoubles[doublesAt(slot) + ASKED_AT] = h.at;
-      slotDoubles[doublesAt(slot) + ASKED_IN] = packet;
+      slotDoubles[(slot << DOUBLES) + ASKED_AT] = h.at;
+      slotDoubles[(slot << DOUBLES) + ASKED_IN] = packet;
       begin(side, bytes, from, to, to - from < h.payloadLength, packet);
     }
   };
@@ -143,10 +144,10 @@ export const createExchanges = (
     const slot = side >> 1;
     const before = partial.get(slot)!;
     partial.delete(slot);
-    slotDoubles[doublesAt(slot) + ASKED_AT] = h.at;
+    slotDoubles[(slot << DOUBLES) + ASKED_AT] = h.at;
     const more = Buffer.concat([before, bytes.subarray(h.payloadAt, h.payloadEnd)]);
     const cut = h.payloadEnd - h.payloadAt < h.payloadLength;
-    begin(side, more, 0, more.length, cut, slotDoubles[doublesAt(slot) + ASKED_IN]!);
+    begin(side, more, 0, more.length, cut, slotDoubles[(slot << DOUBLES) + ASKED_IN]!);
   };
 
   const waiting = (side: number, bytes: Buffer, h: Headers, packet: number): void => {
@@ -155,8 +156,8 @@ export const createExchanges = (
       if (isWholeRequest(bytes, h)) {
         overlapping += 1;
         idle(side, bytes, h, packet);
-        slots[wordsAt(slot) + PHASE] = IDLE;
-      } else slotDoubles[doublesAt(slot) + ASKED_AT] = h.at;
+        slots[(slot << WORDS) + PHASE] = IDLE;
+      } else slotDoubles[(slot << DOUBLES) + ASKED_AT] = h.at;
       return;
     }
     const status = statusOf(bytes, h.payloadAt, h.payloadEnd);
@@ -170,7 +171,7 @@ export const createExchanges = (
 
   return {
     data(side, bytes, h, packet, fresh) {
-      const phase = slots[wordsAt(side >> 1) + PHASE]!;
+      const phase = slots[((side >> 1) << WORDS) + PHASE]!;
       if (!fresh && (phase !== WAITING || isClient(it, side))) return;
       if (phase === IDLE) idle(side, bytes, h, packet);
       else if (phase === WAITING) waiting(side, bytes, h, packet);
@@ -192,4 +193,4 @@ const rows = (timings: Timings, servers: (n: number) => string, names: (n: numbe
   timings.rows((server, name) => ({ server: servers(server), name: names(name) }));
 
 const isClient = ({ rareSlots: slots }: Connections, side: number): boolean =>
-  slots[wordsAt(side >> 1) + CLIENT] === 1 + (side & 1);
+  slots[((side >> 1) << WORDS) + CLIENT] === 1 + (side & 1);

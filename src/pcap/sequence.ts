@@ -1,8 +1,7 @@
 // What a TCP segment is, by its numbers: new, sent again, out of order, a probe, or one packet seen twice.
 import {
   type Connections,
-  doublesAt,
-  halvesAt,
+  PLACE,
   RARE_SIDE,
   RARE_SLOT,
   RARE_SLOT_DOUBLES,
@@ -11,10 +10,10 @@ import {
   SIDE_DOUBLES,
   SIDE_HALVES,
   SLOT_DOUBLES,
-  wordsAt,
 } from './connections.ts';
 import { ACK, FIN, type Headers, RST, SYN } from './headers.ts';
 
+const { WORDS, DOUBLES, HALVES } = PLACE;
 const { NEXT, ACKED, ISN } = SIDE;
 const { SEEN, WINDOW, DUPLICATE_ACKS, IDS, ID_AT } = SIDE_HALVES;
 const { NEXT_AT, ACKED_AT } = SIDE_DOUBLES;
@@ -61,14 +60,14 @@ export const takeSegment = (it: Connections, side: number, h: Headers): number =
   if (kind === NEW || kind === AGAIN) advance(it, side, h, occupied);
   if (occupied > 0 || h.flags & RST) remember(it, side, h.ipId);
   if (h.flags & ACK && kind !== COPY) acknowledge(it, side, h);
-  it.sideHalves[halvesAt(side) + WINDOW] = h.window;
+  it.sideHalves[(side << HALVES) + WINDOW] = h.window;
   return kind;
 };
 
 const kindOf = (it: Connections, side: number, h: Headers, occupied: number): number => {
   if (h.flags & RST) return isCopy(it, side, h) ? COPY : NOTHING;
-  const next = it.sides[wordsAt(side) + NEXT]!;
-  const known = (it.sideHalves[halvesAt(side) + SEEN]! & HAS_NEXT) !== 0;
+  const next = it.sides[(side << WORDS) + NEXT]!;
+  const known = (it.sideHalves[(side << HALVES) + SEEN]! & HAS_NEXT) !== 0;
   if (isProbe(it, side, h, known, next)) return PROBE;
   if (occupied === 0) return NOTHING;
   if (!known || distance(next, h.seq) >= 0) return NEW;
@@ -83,19 +82,19 @@ const isProbe = ({ sideHalves }: Connections, side: number, h: Headers, known: b
   if (!known || h.payloadLength > 1 || h.flags & (SYN | FIN | RST)) return false;
   if (distance(h.seq, next) === 1) return true;
   if (h.payloadLength === 0 || h.seq !== next) return false;
-  const other = halvesAt(side ^ 1);
+  const other = (side ^ 1) << HALVES;
   return sideHalves[other + SEEN] !== 0 && sideHalves[other + WINDOW] === 0;
 };
 
 const isCopy = ({ sideHalves, slotDoubles }: Connections, side: number, { ipId, at }: Headers): boolean => {
-  if (ipId === 0 || at - slotDoubles[doublesAt(side >> 1) + LAST_AT]! > COPIED) return false;
-  const ids = halvesAt(side) + IDS;
+  if (ipId === 0 || at - slotDoubles[((side >> 1) << DOUBLES) + LAST_AT]! > COPIED) return false;
+  const ids = (side << HALVES) + IDS;
   for (let i = ids; i < ids + REMEMBERED; i += 1) if (sideHalves[i] === ipId) return true;
   return false;
 };
 
 const remember = ({ sideHalves }: Connections, side: number, ipId: number): void => {
-  const me = halvesAt(side);
+  const me = side << HALVES;
   const place = sideHalves[me + ID_AT]!;
   sideHalves[me + IDS + place] = ipId;
   sideHalves[me + ID_AT] = (place + 1) % REMEMBERED;
@@ -107,73 +106,73 @@ const late = (it: Connections, side: number, h: Headers, occupied: number): bool
   if (!inHole(it, side, h.seq, end)) return false;
   const { sides, sideHalves, sideDoubles } = it;
   const other = side ^ 1;
-  const acked = sides[wordsAt(other) + ACKED]!;
-  if (sideHalves[halvesAt(other) + SEEN]! & HAS_ACKED && distance(end, acked) >= 0) return false;
-  const asked = sideHalves[halvesAt(other) + DUPLICATE_ACKS]! >= 2 && acked === h.seq;
-  if (asked && h.at - sideDoubles[doublesAt(other) + ACKED_AT]! < FAST) return false;
-  const roundTrip = it.rareSlotDoubles[doublesAt(side >> 1) + ROUND_TRIP]!;
-  return h.at - sideDoubles[doublesAt(side) + NEXT_AT]! < (roundTrip > 0 ? roundTrip : REORDER);
+  const acked = sides[(other << WORDS) + ACKED]!;
+  if (sideHalves[(other << HALVES) + SEEN]! & HAS_ACKED && distance(end, acked) >= 0) return false;
+  const asked = sideHalves[(other << HALVES) + DUPLICATE_ACKS]! >= 2 && acked === h.seq;
+  if (asked && h.at - sideDoubles[(other << DOUBLES) + ACKED_AT]! < FAST) return false;
+  const roundTrip = it.rareSlotDoubles[((side >> 1) << DOUBLES) + ROUND_TRIP]!;
+  return h.at - sideDoubles[(side << DOUBLES) + NEXT_AT]! < (roundTrip > 0 ? roundTrip : REORDER);
 };
 
 const inHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): boolean =>
-  (sideHalves[halvesAt(side) + SEEN]! & HAS_HOLE) !== 0 &&
-  distance(rareSides[wordsAt(side) + HOLE_FROM]!, from) >= 0 &&
-  distance(to, rareSides[wordsAt(side) + HOLE_TO]!) >= 0;
+  (sideHalves[(side << HALVES) + SEEN]! & HAS_HOLE) !== 0 &&
+  distance(rareSides[(side << WORDS) + HOLE_FROM]!, from) >= 0 &&
+  distance(to, rareSides[(side << WORDS) + HOLE_TO]!) >= 0;
 
 const advance = (it: Connections, side: number, { seq, at }: Headers, occupied: number): void => {
-  const next = it.sides[wordsAt(side) + NEXT]!;
-  const known = it.sideHalves[halvesAt(side) + SEEN]! & HAS_NEXT;
+  const next = it.sides[(side << WORDS) + NEXT]!;
+  const known = it.sideHalves[(side << HALVES) + SEEN]! & HAS_NEXT;
   const end = (seq + occupied) | 0;
   if (known && distance(next, end) <= 0) return;
   if (known && distance(next, seq) > 0) leaveHole(it, side, next, seq);
-  it.sides[wordsAt(side) + NEXT] = end;
-  it.sideDoubles[doublesAt(side) + NEXT_AT] = at;
-  it.sideHalves[halvesAt(side) + SEEN]! |= HAS_NEXT;
+  it.sides[(side << WORDS) + NEXT] = end;
+  it.sideDoubles[(side << DOUBLES) + NEXT_AT] = at;
+  it.sideHalves[(side << HALVES) + SEEN]! |= HAS_NEXT;
 };
 
 const leaveHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): void => {
-  if (!(sideHalves[halvesAt(side) + SEEN]! & HAS_HOLE)) rareSides[wordsAt(side) + HOLE_FROM] = from;
-  rareSides[wordsAt(side) + HOLE_TO] = to;
-  sideHalves[halvesAt(side) + SEEN]! |= HAS_HOLE;
+  if (!(sideHalves[(side << HALVES) + SEEN]! & HAS_HOLE)) rareSides[(side << WORDS) + HOLE_FROM] = from;
+  rareSides[(side << WORDS) + HOLE_TO] = to;
+  sideHalves[(side << HALVES) + SEEN]! |= HAS_HOLE;
 };
 
 const acknowledge = (it: Connections, side: number, h: Headers): void => {
   const { sides, sideHalves } = it;
-  const me = halvesAt(side);
+  const me = side << HALVES;
   if ((sideHalves[me + SEEN]! & (ANSWERED | TIMED)) === ANSWERED) endRoundTrip(it, side, h.at);
   const bare = h.payloadLength === 0 && (h.flags & (SYN | FIN | RST)) === 0;
-  const same = (sideHalves[me + SEEN]! & HAS_ACKED) !== 0 && sides[wordsAt(side) + ACKED] === h.ack;
+  const same = (sideHalves[me + SEEN]! & HAS_ACKED) !== 0 && sides[(side << WORDS) + ACKED] === h.ack;
   if (!same) sideHalves[me + DUPLICATE_ACKS] = 0;
   else if (bare && sideHalves[me + WINDOW] === h.window)
     sideHalves[me + DUPLICATE_ACKS] = Math.min(255, sideHalves[me + DUPLICATE_ACKS]! + 1);
-  sides[wordsAt(side) + ACKED] = h.ack;
-  it.sideDoubles[doublesAt(side) + ACKED_AT] = h.at;
+  sides[(side << WORDS) + ACKED] = h.ack;
+  it.sideDoubles[(side << DOUBLES) + ACKED_AT] = h.at;
   sideHalves[me + SEEN]! |= HAS_ACKED;
 };
 
 /** The handshake's third packet ends the first round trip. */
 const endRoundTrip = ({ sideHalves, rareSlotDoubles }: Connections, side: number, at: number): void => {
-  const me = doublesAt(side >> 1);
+  const me = (side >> 1) << DOUBLES;
   if (!(rareSlotDoubles[me + ROUND_TRIP]! >= 0)) rareSlotDoubles[me + ROUND_TRIP] = at - rareSlotDoubles[me + SYN_AT]!;
-  if (rareSlotDoubles[me + ROUND_TRIP]! >= 0) sideHalves[halvesAt(side) + SEEN]! |= TIMED;
+  if (rareSlotDoubles[me + ROUND_TRIP]! >= 0) sideHalves[(side << HALVES) + SEEN]! |= TIMED;
 };
 
 /** Whether this SYN, in a conversation that has had packets, opens another one between the same ends. */
 export const opensAnother = ({ sides, sideHalves }: Connections, side: number, h: Headers): boolean =>
   (h.flags & (SYN | ACK)) === SYN &&
-  ((sideHalves[halvesAt(side) + SEEN]! & HAS_ISN) === 0 || sides[wordsAt(side) + ISN] !== h.seq);
+  ((sideHalves[(side << HALVES) + SEEN]! & HAS_ISN) === 0 || sides[(side << WORDS) + ISN] !== h.seq);
 
 /** Notes what a SYN or a SYN+ACK says of the handshake. */
 export const takeSyn = (it: Connections, side: number, h: Headers): void => {
   const slot = side >> 1;
-  const client = wordsAt(slot) + RARE_SLOT.CLIENT;
-  it.sides[wordsAt(side) + ISN] = h.seq;
-  it.sideHalves[halvesAt(side) + SEEN]! |= HAS_ISN;
+  const client = (slot << WORDS) + RARE_SLOT.CLIENT;
+  it.sides[(side << WORDS) + ISN] = h.seq;
+  it.sideHalves[(side << HALVES) + SEEN]! |= HAS_ISN;
   if ((h.flags & ACK) === 0) {
-    if (it.rareSides[wordsAt(side) + SYNS] === 0) it.rareSlotDoubles[doublesAt(slot) + SYN_AT] = h.at;
+    if (it.rareSides[(side << WORDS) + SYNS] === 0) it.rareSlotDoubles[(slot << DOUBLES) + SYN_AT] = h.at;
     it.rareSlots[client] = 1 + (side & 1);
   } else {
     it.rareSlots[client] ||= 1 + ((side & 1) ^ 1);
-    it.sideHalves[halvesAt(side ^ 1) + SEEN]! |= ANSWERED;
+    it.sideHalves[((side ^ 1) << HALVES) + SEEN]! |= ANSWERED;
   }
 };

@@ -1,5 +1,5 @@
 // What a capture shows at one reading: who talked to whom, what went wrong on the way, and how long answers took.
-import { type Connections, RARE_SIDE, RARE_SLOT, serialOf, wordsAt } from './connections.ts';
+import { type Connections, PLACE, RARE_SIDE, RARE_SLOT, serialOf } from './connections.ts';
 import { type Conversation, createDigest, type Unanswered } from './digest.ts';
 import { createExchanges, type ExchangeResult, type Exchanges } from './exchanges.ts';
 import { accepting, type Filter } from './filter.ts';
@@ -9,6 +9,7 @@ import { AGAIN, COPY, NEW, OVERTAKEN, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
 import { createTracker, type OnSide, type Passed } from './tracker.ts';
 
+const { WORDS } = PLACE;
 const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 
 export type SurveyOptions = {
@@ -82,7 +83,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
     (it, slot, now) => {
       exchanges.drop(slot);
       end(slot, tracker.passed.packets);
-      if (!choosy || it.rareSlots[wordsAt(slot) + RARE_SLOT.CHOSEN] === 1) digest.fold(it, slot, now);
+      if (!choosy || it.rareSlots[(slot << WORDS) + RARE_SLOT.CHOSEN] === 1) digest.fold(it, slot, now);
     },
     connections,
   );
@@ -107,7 +108,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
 };
 
 const count = ({ rareSides }: Connections, side: number, h: Headers, kind: number): void => {
-  const me = wordsAt(side);
+  const me = side << WORDS;
   if (kind === AGAIN) rareSides[me + RETRANSMITTED]! += 1;
   else if (kind === OVERTAKEN) rareSides[me + OUT_OF_ORDER]! += 1;
   else if (kind === COPY) rareSides[me + COPIES]! += 1;

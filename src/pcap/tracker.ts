@@ -3,20 +3,20 @@ import {
   type Connections,
   type ConnectionTable,
   connectionTable,
-  doublesAt,
   MOST_CONNECTIONS,
+  PLACE,
   RARE_SLOT,
   SIDE,
   SIDE_DOUBLES,
   SLOT_DOUBLES,
   serialOf,
-  wordsAt,
 } from './connections.ts';
 import type { Accept } from './filter.ts';
 import { emptyHeaders, type Headers, readHeaders, SYN, TCP } from './headers.ts';
 import type { Visit } from './records.ts';
 import { opensAnother, takeSyn } from './sequence.ts';
 
+const { WORDS, DOUBLES } = PLACE;
 const { PACKETS } = SIDE;
 const { OCTETS } = SIDE_DOUBLES;
 const { SERIAL, LAST_AT } = SLOT_DOUBLES;
@@ -93,19 +93,19 @@ export const createTracker = (
       table.renew(slot);
     }
     serial += 1;
-    it.slotDoubles[doublesAt(slot) + SERIAL] = serial;
-    if (h.protocol !== TCP) it.rareSlots[wordsAt(slot) + RARE_SLOT.CLIENT] = 1 + (side & 1);
+    it.slotDoubles[(slot << DOUBLES) + SERIAL] = serial;
+    if (h.protocol !== TCP) it.rareSlots[(slot << WORDS) + RARE_SLOT.CLIENT] = 1 + (side & 1);
   };
 
   const packet = (h: Headers, bytes: Buffer, length: number): void => {
     const side = table.side(h);
     const slot = side >> 1;
     if (serialOf(it, slot) === 0 || opensAnother(it, side, h)) begin(side, h);
-    it.sides[wordsAt(side) + PACKETS]! += 1;
-    it.sideDoubles[doublesAt(side) + OCTETS]! += length;
+    it.sides[(side << WORDS) + PACKETS]! += 1;
+    it.sideDoubles[(side << DOUBLES) + OCTETS]! += length;
     if (h.flags & SYN) takeSyn(it, side, h);
     take(side, h, bytes);
-    it.slotDoubles[doublesAt(slot) + LAST_AT] = h.at;
+    it.slotDoubles[(slot << DOUBLES) + LAST_AT] = h.at;
   };
 
   return {
