@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pcapParser from 'pcap-parser';
 import { oneLine } from '../src/errors.ts';
+import { inlineMore } from '../src/pcap/inline.ts';
 import { createPcapScanner } from '../src/pcap/reader.ts';
 import { readSource } from '../src/pcap/source.ts';
 import { createSurvey, type SurveyResult } from '../src/pcap/survey.ts';
@@ -101,6 +102,7 @@ const compare = async (file: string, halfAnswers: number): Promise<void> => {
   );
 };
 
+inlineMore();
 const folder = mkdtempSync(join(tmpdir(), 'firedrill-bench-'));
 try {
   const file = join(folder, 'whole.pcap');

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { oneLine, Unreachable, Usage } from '../errors.ts';
 import { createCutter } from '../pcap/cut.ts';
 import { accepting, type Filter, parseEnd } from '../pcap/filter.ts';
+import { inlineMore } from '../pcap/inline.ts';
 import { createPcapScanner, type PcapEnd } from '../pcap/reader.ts';
 import type { Visit } from '../pcap/records.ts';
 import { readSource } from '../pcap/source.ts';
@@ -32,6 +33,7 @@ export const pcapCommand = async (argv: PcapArguments): Promise<number> => {
   const filter = filterOf(argv);
   const tags = tagsOf(argv);
   await check(argv, tags);
+  inlineMore();
   const survey = createSurvey({ filter, tags, http: argv.http });
   const files = await readAll(argv.file, survey.visit);
   const result = survey.result();

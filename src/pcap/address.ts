@@ -23,6 +23,12 @@ export const addressText = (w0: number, w1: number, w2: number, w3: number): str
   return v6Texts.get(key) ?? cached(v6Texts, key, () => v6Text([w0, w1, w2, w3]));
 };
 
+/** An end as text: `10.0.0.1:80`, `[2001:db8::1]:80`. */
+export const endText = (w0: number, w1: number, w2: number, w3: number, port: number): string => {
+  const address = addressText(w0, w1, w2, w3);
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+};
+
 const bytesOf = (word: number): number[] => [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255];
 
 const v6Text = (words: readonly number[]): string => {

@@ -20,3 +20,15 @@ export const LONGEST_PACKET = 262_144;
 
 /** No record may make us wait for more than this. */
 export const LONGEST_RECORD = 16 * 1024 * 1024;
+
+let latest: Buffer | null = null;
+let view = new DataView<ArrayBufferLike>(new ArrayBuffer(0));
+
+/** The same bytes, to read numbers of several bytes at once; kept from call to call, since a chunk has many packets. */
+export const viewOf = (bytes: Buffer): DataView => {
+  if (bytes !== latest) {
+    latest = bytes;
+    view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+  return view;
+};

@@ -1,5 +1,5 @@
 // Classic pcap: a file header of 24 bytes, then a header of 16 bytes and the bytes kept for every packet.
-import { bigEndian, LONGEST_PACKET, LONGEST_RECORD, littleEndian } from './bytes.ts';
+import { bigEndian, LONGEST_PACKET, LONGEST_RECORD, littleEndian, viewOf } from './bytes.ts';
 import type { Stepper, Visit } from './records.ts';
 
 const FILE_HEADER = 24;
@@ -31,10 +31,14 @@ type Header = {
   readonly linkType: number;
 };
 
+/** Steps over as many whole packets as there are: a call for each of them would cost more than reading its header. */
 const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, visit: Visit): Stepper => {
+  const little = u32 === littleEndian.u32;
   const fractions = nanoseconds ? 1_000_000_000 : 1_000_000;
   const nanos = nanoseconds ? 1 : 1000;
-  return (bytes, at, end) => {
+
+  /** Why no whole packet begins here. */
+  const stopped: Stepper = (bytes, at, end) => {
     if (end - at < PACKET_HEADER) return -PACKET_HEADER;
     const fraction = u32(bytes, at + 4);
     const kept = u32(bytes, at + 8);
@@ -42,9 +46,21 @@ const packetSteps = ({ u32, nanoseconds, longest, linkType }: Header, visit: Vis
     if (fraction >= fractions) return `a packet's time has ${fraction} ${nanoseconds ? 'ns' : 'µs'} in a second`;
     if (kept > longest) return `a packet claims ${kept} bytes, more than ${longest}`;
     if (kept > length) return `a packet claims ${kept} bytes of only ${length}`;
-    const size = PACKET_HEADER + kept;
-    if (end - at < size) return -size;
-    visit(bytes, at + PACKET_HEADER, at + size, length, linkType, u32(bytes, at), fraction * nanos);
-    return size;
+    return -(PACKET_HEADER + kept);
+  };
+
+  return (bytes, start, end) => {
+    const view = viewOf(bytes);
+    let at = start;
+    while (end - at >= PACKET_HEADER) {
+      const fraction = view.getUint32(at + 4, little);
+      const kept = view.getUint32(at + 8, little);
+      const length = view.getUint32(at + 12, little);
+      const next = at + PACKET_HEADER + kept;
+      if (fraction >= fractions || kept > longest || kept > length || next > end) break;
+      visit(bytes, at + PACKET_HEADER, next, length, linkType, view.getUint32(at, little), fraction * nanos);
+      at = next;
+    }
+    return at > start ? at - start : stopped(bytes, start, end);
   };
 };

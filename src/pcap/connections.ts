@@ -5,99 +5,123 @@ import type { Headers } from './headers.ts';
 /** More conversations than this at once are not followed; whoever has been quiet is given up first. */
 export const MOST_CONNECTIONS = 262_144;
 
-/** Two addresses of four words each, both ports in one, the protocol. */
-const WORDS = 10;
-
 /**
  * A conversation is a `slot`; its two ends are the sides `2 * slot` and `2 * slot + 1`, so that `side ^ 1` is the other.
- * Side 0 of a slot is the end with the smaller address and port. What is known is kept by slot or by side.
+ * Side 0 of a slot is the end with the smaller address and port. Slots and sides have records of 64 bytes, a line of the
+ * processor's cache: with thousands of conversations under way, what a packet costs is the lines that it touches. So what every
+ * packet needs is in one record of its slot and one of its side, and what few need in others. The same bytes are seen as
+ * words (32 bits), as doubles and as halves (16 bits).
  */
 export type Connections = {
-  readonly keys: Int32Array;
-  /** Numbers conversations in the order of their first packets, from 1. */
-  readonly serial: Float64Array;
-  readonly firstAt: Float64Array;
-  readonly lastAt: Float64Array;
-  readonly packets: Uint32Array;
-  readonly octets: Float64Array;
-  readonly retransmitted: Uint32Array;
-  readonly outOfOrder: Uint32Array;
-  readonly copies: Uint32Array;
-  readonly resets: Uint32Array;
-  readonly syns: Uint32Array;
-  /** By side: see sequence.ts. */
-  readonly seen: Uint8Array;
-  readonly next: Int32Array;
-  readonly nextAt: Float64Array;
-  readonly holeFrom: Int32Array;
-  readonly holeTo: Int32Array;
-  readonly isn: Int32Array;
-  readonly acked: Int32Array;
-  readonly ackedAt: Float64Array;
-  readonly duplicateAcks: Uint8Array;
-  readonly window: Uint16Array;
-  readonly ids: Uint16Array;
-  readonly idAt: Uint8Array;
-  /** By slot: when the first SYN was sent, and the time from it to the handshake's end; NaN when that was not seen. */
-  readonly synAt: Float64Array;
-  readonly roundTrip: Float64Array;
-  /** By slot: 0 while unknown, else 1 more than the place of the client's side. */
-  readonly client: Uint8Array;
-  /** By slot: the request under way; see exchanges.ts. */
-  readonly phase: Uint8Array;
-  readonly askedAt: Float64Array;
-  readonly askedIn: Float64Array;
-  readonly endpoint: Int32Array;
-  readonly user: Int32Array;
-  readonly server: Int32Array;
-  readonly chosen: Uint8Array;
+  readonly slots: Int32Array;
+  readonly slotDoubles: Float64Array;
+  readonly sides: Int32Array;
+  readonly sideDoubles: Float64Array;
+  readonly sideHalves: Uint16Array;
+  readonly rareSlots: Int32Array;
+  readonly rareSlotDoubles: Float64Array;
+  readonly rareSides: Int32Array;
 };
+
+const RECORD = 64;
+
+/**
+ * A record begins `record << WORDS` words from the first one, and so on. Written out where it is needed: a packet takes a
+ * fifth more time with functions for it.
+ */
+export const PLACE = { WORDS: 4, DOUBLES: 3, HALVES: 5 } as const;
+
+/** Doubles of a slot, behind its words. Times are nanoseconds after the capture's first packet. */
+export const SLOT_DOUBLES = {
+  /** Numbers conversations in the order of their first packets, from 1. */
+  SERIAL: 6,
+  LAST_AT: 7,
+} as const;
+
+/** Words of a side; see sequence.ts. */
+export const SIDE = { NEXT: 0, ACKED: 1, PACKETS: 2, ISN: 3 } as const;
 
 /** How many IP identifications are remembered of every side. */
 export const REMEMBERED = 8;
 
-const arrays = (slots: number): Connections => {
-  const sides = 2 * slots;
+/** Halves of a side, in the place of its words 4, 5 and 12 to 15. */
+export const SIDE_HALVES = {
+  /** Bits that say what is known. */
+  SEEN: 8,
+  WINDOW: 9,
+  DUPLICATE_ACKS: 10,
+  /** Which of the IDS is written next. */
+  ID_AT: 11,
+  IDS: 24,
+} as const;
+
+/** Doubles of a side, in the place of its words 6 to 11. */
+export const SIDE_DOUBLES = { OCTETS: 3, NEXT_AT: 4, ACKED_AT: 5 } as const;
+
+/** Words of a slot that few packets need. */
+export const RARE_SLOT = {
+  /** 0 while unknown, else 1 more than the place of the client's side. */
+  CLIENT: 0,
+  /** The request under way; see exchanges.ts. */
+  PHASE: 1,
+  ENDPOINT: 2,
+  USER: 3,
+  SERVER: 4,
+  CHOSEN: 5,
+} as const;
+
+/** Doubles of a slot that few packets need, behind those words. */
+export const RARE_SLOT_DOUBLES = {
+  /** When the first SYN was sent, and the time from it to the handshake's end; NaN when that was not seen. */
+  SYN_AT: 3,
+  ROUND_TRIP: 4,
+  ASKED_AT: 5,
+  /** The packet that began the request, by its number in the capture. */
+  ASKED_IN: 6,
+} as const;
+
+/** Words of a side that few packets need. */
+export const RARE_SIDE = {
+  HOLE_FROM: 0,
+  HOLE_TO: 1,
+  RETRANSMITTED: 2,
+  OUT_OF_ORDER: 3,
+  COPIES: 4,
+  RESETS: 5,
+  SYNS: 6,
+} as const;
+
+const records = (slots: number): Connections => {
+  const [ofSlots, ofSides] = [buffer(slots), buffer(2 * slots)];
+  const [rarelyOfSlots, rarelyOfSides] = [buffer(slots), buffer(2 * slots)];
   return {
-    keys: new Int32Array(slots * WORDS),
-    serial: new Float64Array(slots),
-    firstAt: new Float64Array(slots),
-    lastAt: new Float64Array(slots),
-    packets: new Uint32Array(sides),
-    octets: new Float64Array(sides),
-    retransmitted: new Uint32Array(sides),
-    outOfOrder: new Uint32Array(sides),
-    copies: new Uint32Array(sides),
-    resets: new Uint32Array(sides),
-    syns: new Uint32Array(sides),
-    seen: new Uint8Array(sides),
-    next: new Int32Array(sides),
-    nextAt: new Float64Array(sides),
-    holeFrom: new Int32Array(sides),
-    holeTo: new Int32Array(sides),
-    isn: new Int32Array(sides),
-    acked: new Int32Array(sides),
-    ackedAt: new Float64Array(sides),
-    duplicateAcks: new Uint8Array(sides),
-    window: new Uint16Array(sides),
-    ids: new Uint16Array(sides * REMEMBERED),
-    idAt: new Uint8Array(sides),
-    synAt: new Float64Array(slots),
-    roundTrip: new Float64Array(slots),
-    client: new Uint8Array(slots),
-    phase: new Uint8Array(slots),
-    askedAt: new Float64Array(slots),
-    askedIn: new Float64Array(slots),
-    endpoint: new Int32Array(slots),
-    user: new Int32Array(slots),
-    server: new Int32Array(slots),
-    chosen: new Uint8Array(slots),
+    slots: new Int32Array(ofSlots),
+    slotDoubles: new Float64Array(ofSlots),
+    sides: new Int32Array(ofSides),
+    sideDoubles: new Float64Array(ofSides),
+    sideHalves: new Uint16Array(ofSides),
+    rareSlots: new Int32Array(rarelyOfSlots),
+    rareSlotDoubles: new Float64Array(rarelyOfSlots),
+    rareSides: new Int32Array(rarelyOfSides),
   };
 };
 
+const buffer = (count: number): ArrayBuffer => new ArrayBuffer(count * RECORD);
+
+const { WORDS, DOUBLES } = PLACE;
+/** Words of a slot: two addresses of four words each, both ports in one, the protocol; then its place in the table. */
+const PORTS = 8;
+const PROTOCOL = 9;
+/** The next slot with the same hash, plus 1. */
+const CHAIN = 10;
+const RECENT = 11;
+const { SERIAL } = SLOT_DOUBLES;
+const { ENDPOINT, USER, SERVER } = RARE_SLOT;
+const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
+
 export type ConnectionTable = {
   readonly state: Connections;
-  /** The side that sent this packet; one that nothing is known of yet when its conversation is new (its `serial` is 0). */
+  /** The side that sent this packet; one that nothing is known of yet when its conversation is new (it has no serial number). */
   side(headers: Headers): number;
   /** Forgets what is known of a conversation, which stays in its slot as a new one. */
   renew(slot: number): void;
@@ -108,39 +132,36 @@ export type ConnectionTable = {
 
 /**
  * Finds conversations by protocol, addresses and ports. A full table gives up one that has been quiet, after telling
- * `retire` of it: the clock algorithm (Corbató 1968), which needs one byte a packet where a list ordered by use needs four
+ * `retire` of it: the clock algorithm (Corbató 1968), which needs one mark a packet where a list ordered by use needs four
  * scattered writes.
  */
 export const connectionTable = (retire: (slot: number) => void, capacity: number): ConnectionTable => {
-  const state = arrays(capacity);
-  const { keys } = state;
+  const state = records(capacity);
+  const { slots } = state;
   const mask = 2 ** Math.ceil(Math.log2(capacity * 2)) - 1;
   /** Chains of slots by hash; 0 ends one, so that slot n is written n + 1. */
   const heads = new Int32Array(mask + 1);
-  const chain = new Int32Array(capacity);
-  const recent = new Uint8Array(capacity);
   let used = 0;
   let hand = 0;
   let evicted = 0;
 
-  const renew = (slot: number): void => clear(state, slot);
-
   const victim = (): number => {
-    for (; recent[hand] === 1; hand = (hand + 1) % capacity) recent[hand] = 0;
+    for (; slots[(hand << WORDS) + RECENT] === 1; hand = (hand + 1) % capacity) slots[(hand << WORDS) + RECENT] = 0;
     const slot = hand;
     hand = (hand + 1) % capacity;
     return slot;
   };
 
   const unlink = (slot: number): void => {
-    const at = hashAt(keys, slot * WORDS) & mask;
+    const at = hashAt(slots, slot << WORDS) & mask;
+    const after = slots[(slot << WORDS) + CHAIN]!;
     if (heads[at] === slot + 1) {
-      heads[at] = chain[slot]!;
+      heads[at] = after;
       return;
     }
     let before = heads[at]! - 1;
-    while (chain[before] !== slot + 1) before = chain[before]! - 1;
-    chain[before] = chain[slot]!;
+    while (slots[(before << WORDS) + CHAIN] !== slot + 1) before = slots[(before << WORDS) + CHAIN]! - 1;
+    slots[(before << WORDS) + CHAIN] = after;
   };
 
   const room = (): number => {
@@ -154,9 +175,9 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
 
   const open = (headers: Headers, forward: boolean, at: number): number => {
     const slot = room();
-    writeKey(keys, slot * WORDS, headers, forward);
-    renew(slot);
-    chain[slot] = heads[at]!;
+    writeKey(slots, slot << WORDS, headers, forward);
+    forget(state, slot);
+    slots[(slot << WORDS) + CHAIN] = heads[at]!;
     heads[at] = slot + 1;
     return slot;
   };
@@ -167,13 +188,13 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
       const forward = inOrder(headers);
       const at = hashOf(headers) & mask;
       let slot = heads[at]! - 1;
-      while (slot >= 0 && !(forward ? isKey(keys, slot * WORDS, headers) : isReverse(keys, slot * WORDS, headers)))
-        slot = chain[slot]! - 1;
+      while (slot >= 0 && !(forward ? isKey(slots, slot << WORDS, headers) : isReverse(slots, slot << WORDS, headers)))
+        slot = slots[(slot << WORDS) + CHAIN]! - 1;
       if (slot < 0) slot = open(headers, forward, at);
-      recent[slot] = 1;
+      slots[(slot << WORDS) + RECENT] = 1;
       return 2 * slot + (forward ? 0 : 1);
     },
-    renew,
+    renew: (slot) => forget(state, slot),
     slots: function* () {
       for (let slot = 0; slot < used; slot += 1) yield slot;
     },
@@ -181,17 +202,15 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
   };
 };
 
-const clear = (it: Connections, slot: number): void => {
-  for (const array of [it.serial, it.firstAt, it.lastAt, it.client, it.phase, it.server, it.chosen]) array[slot] = 0;
-  it.synAt[slot] = it.roundTrip[slot] = Number.NaN;
-  it.endpoint[slot] = it.user[slot] = it.server[slot] = -1;
-  for (const array of [it.packets, it.octets, it.retransmitted, it.outOfOrder, it.copies, it.resets, it.syns]) {
-    array[2 * slot] = array[2 * slot + 1] = 0;
-  }
-  for (const array of [it.seen, it.duplicateAcks, it.window, it.idAt, it.nextAt, it.ackedAt]) {
-    array[2 * slot] = array[2 * slot + 1] = 0;
-  }
-  it.ids.fill(0, 2 * slot * REMEMBERED, 2 * (slot + 1) * REMEMBERED);
+/** Empties a slot but for its key and its place in the table. */
+const forget = (it: Connections, slot: number): void => {
+  const at = slot << WORDS;
+  it.slotDoubles.fill(0, (slot << DOUBLES) + SERIAL, (slot + 1) << DOUBLES);
+  it.sides.fill(0, (2 * slot) << WORDS, (2 * slot + 2) << WORDS);
+  it.rareSides.fill(0, (2 * slot) << WORDS, (2 * slot + 2) << WORDS);
+  it.rareSlots.fill(0, at, (slot + 1) << WORDS);
+  it.rareSlots[at + ENDPOINT] = it.rareSlots[at + USER] = it.rareSlots[at + SERVER] = -1;
+  it.rareSlotDoubles[(slot << DOUBLES) + SYN_AT] = it.rareSlotDoubles[(slot << DOUBLES) + ROUND_TRIP] = Number.NaN;
 };
 
 /** Whether the source is the smaller end; any order does that both directions agree on. */
@@ -209,10 +228,10 @@ const portsOf = (smaller: number, larger: number): number => (smaller << 16) | l
 const hashOf = (h: Headers): number =>
   spread(endHash(h.s0, h.s1, h.s2, h.s3, h.sourcePort) + endHash(h.d0, h.d1, h.d2, h.d3, h.destinationPort));
 
-const hashAt = (keys: Int32Array, at: number): number =>
+const hashAt = (slots: Int32Array, at: number): number =>
   spread(
-    endHash(keys[at]!, keys[at + 1]!, keys[at + 2]!, keys[at + 3]!, keys[at + 8]! >>> 16) +
-      endHash(keys[at + 4]!, keys[at + 5]!, keys[at + 6]!, keys[at + 7]!, keys[at + 8]! & 0xffff),
+    endHash(slots[at]!, slots[at + 1]!, slots[at + 2]!, slots[at + 3]!, slots[at + PORTS]! >>> 16) +
+      endHash(slots[at + 4]!, slots[at + 5]!, slots[at + 6]!, slots[at + 7]!, slots[at + PORTS]! & 0xffff),
   );
 
 /** Chosen anew by every process: nobody can make a capture whose conversations all share one chain. */
@@ -231,45 +250,49 @@ const spread = (hash: number): number => {
   return twice ^ (twice >>> 16);
 };
 
-const isKey = (keys: Int32Array, at: number, h: Headers): boolean =>
-  keys[at + 8] === portsOf(h.sourcePort, h.destinationPort) &&
-  keys[at + 3] === h.s3 &&
-  keys[at + 7] === h.d3 &&
-  keys[at + 9] === h.protocol &&
-  keys[at] === h.s0 &&
-  keys[at + 1] === h.s1 &&
-  keys[at + 2] === h.s2 &&
-  keys[at + 4] === h.d0 &&
-  keys[at + 5] === h.d1 &&
-  keys[at + 6] === h.d2;
+const isKey = (slots: Int32Array, at: number, h: Headers): boolean =>
+  slots[at + PORTS] === portsOf(h.sourcePort, h.destinationPort) &&
+  slots[at + 3] === h.s3 &&
+  slots[at + 7] === h.d3 &&
+  slots[at + PROTOCOL] === h.protocol &&
+  slots[at] === h.s0 &&
+  slots[at + 1] === h.s1 &&
+  slots[at + 2] === h.s2 &&
+  slots[at + 4] === h.d0 &&
+  slots[at + 5] === h.d1 &&
+  slots[at + 6] === h.d2;
 
-const isReverse = (keys: Int32Array, at: number, h: Headers): boolean =>
-  keys[at + 8] === portsOf(h.destinationPort, h.sourcePort) &&
-  keys[at + 3] === h.d3 &&
-  keys[at + 7] === h.s3 &&
-  keys[at + 9] === h.protocol &&
-  keys[at] === h.d0 &&
-  keys[at + 1] === h.d1 &&
-  keys[at + 2] === h.d2 &&
-  keys[at + 4] === h.s0 &&
-  keys[at + 5] === h.s1 &&
-  keys[at + 6] === h.s2;
+const isReverse = (slots: Int32Array, at: number, h: Headers): boolean =>
+  slots[at + PORTS] === portsOf(h.destinationPort, h.sourcePort) &&
+  slots[at + 3] === h.d3 &&
+  slots[at + 7] === h.s3 &&
+  slots[at + PROTOCOL] === h.protocol &&
+  slots[at] === h.d0 &&
+  slots[at + 1] === h.d1 &&
+  slots[at + 2] === h.d2 &&
+  slots[at + 4] === h.s0 &&
+  slots[at + 5] === h.s1 &&
+  slots[at + 6] === h.s2;
 
-const writeKey = (keys: Int32Array, at: number, h: Headers, forward: boolean): void => {
+const writeKey = (slots: Int32Array, at: number, h: Headers, forward: boolean): void => {
   const [source, destination] = forward ? [at, at + 4] : [at + 4, at];
-  keys.set([h.s0, h.s1, h.s2, h.s3], source);
-  keys.set([h.d0, h.d1, h.d2, h.d3], destination);
-  keys[at + 8] = forward ? portsOf(h.sourcePort, h.destinationPort) : portsOf(h.destinationPort, h.sourcePort);
-  keys[at + 9] = h.protocol;
+  slots.set([h.s0, h.s1, h.s2, h.s3], source);
+  slots.set([h.d0, h.d1, h.d2, h.d3], destination);
+  slots[at + PORTS] = forward ? portsOf(h.sourcePort, h.destinationPort) : portsOf(h.destinationPort, h.sourcePort);
+  slots[at + PROTOCOL] = h.protocol;
 };
 
+/** 0 for a slot that no packet has come to since it was renewed. */
+export const serialOf = ({ slotDoubles }: Connections, slot: number): number =>
+  slotDoubles[(slot << DOUBLES) + SERIAL]!;
+
 /** The address of a side as four words, and its port. */
-export const endOf = ({ keys }: Connections, side: number): readonly [number, number, number, number, number] => {
-  const at = (side >> 1) * WORDS;
+export const endOf = ({ slots }: Connections, side: number): readonly [number, number, number, number, number] => {
+  const at = (side >> 1) << WORDS;
   const from = at + 4 * (side & 1);
-  const ports = keys[at + 8]!;
-  return [keys[from]!, keys[from + 1]!, keys[from + 2]!, keys[from + 3]!, side & 1 ? ports & 0xffff : ports >>> 16];
+  const ports = slots[at + PORTS]!;
+  return [slots[from]!, slots[from + 1]!, slots[from + 2]!, slots[from + 3]!, side & 1 ? ports & 0xffff : ports >>> 16];
 };
 
 /** IANA's number of the conversation's protocol. */
-export const protocolOf = ({ keys }: Connections, slot: number): number => keys[slot * WORDS + 9]!;
+export const protocolOf = ({ slots }: Connections, slot: number): number => slots[(slot << WORDS) + PROTOCOL]!;

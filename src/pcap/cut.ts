@@ -1,4 +1,5 @@
 // Cuts the packets of chosen requests out of a capture.
+import { serialOf } from './connections.ts';
 import type { Accept } from './filter.ts';
 import { SYN } from './headers.ts';
 import type { Visit } from './records.ts';
@@ -20,7 +21,7 @@ export const createCutter = (accept: Accept, stretches: readonly Stretch[], to: 
   const tracker = createTracker(
     accept,
     (it) => (side, h) => {
-      const parts = bySerial.get(it.serial[side >> 1]!);
+      const parts = bySerial.get(serialOf(it, side >> 1));
       wanted = parts !== undefined && ((h.flags & SYN) !== 0 || within(parts, tracker.passed.packets));
     },
     () => {},

@@ -1,9 +1,24 @@
 // What is kept of a conversation when it ends: a line that it shares with others between the same client and server.
-import { addressText } from './address.ts';
-import { type Connections, endOf, protocolOf } from './connections.ts';
-import { endText } from './exchanges.ts';
+import { addressText, endText } from './address.ts';
+import {
+  type Connections,
+  endOf,
+  PLACE,
+  protocolOf,
+  RARE_SIDE,
+  RARE_SLOT,
+  RARE_SLOT_DOUBLES,
+  SIDE,
+  SIDE_DOUBLES,
+  SIDE_HALVES,
+} from './connections.ts';
 import { TCP, UDP } from './headers.ts';
+import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
+
+const { WORDS, DOUBLES, HALVES } = PLACE;
+const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
+const { OCTETS } = SIDE_DOUBLES;
 
 /** All conversations of one client address with one server's port. Bytes are those on the wire. */
 export type Conversation = {
@@ -44,22 +59,36 @@ const MOST_LINES = 50_000;
 const MOST_UNANSWERED = 1000;
 /** A SYN that is younger than this when the capture ends may still be answered: the first timeout (RFC 6298, 2.1). */
 const PATIENCE = 1e9;
+/** The line of all that come after MOST_LINES. */
+const OTHERS = '(others)';
 
 export const createDigest = (): Digest => {
-  const lines = new Map<string, Conversation>();
+  const lines: Conversation[] = [];
+  const numbers = new Map<string, number>();
   const unanswered: Unanswered[] = [];
+  /** What a line stands for: the client's address, the server's, its port, the protocol. */
+  const key = new Int32Array(10);
+  const bytes = Buffer.from(key.buffer);
+
+  const numbered = (protocol: Conversation['protocol'], client: string, server: string): number => {
+    const name = `${protocol} ${client} ${server}`;
+    const known = numbers.get(name);
+    if (known !== undefined) return known;
+    if (lines.length >= MOST_LINES && client !== OTHERS) return numbered(protocol, OTHERS, OTHERS);
+    numbers.set(name, lines.length);
+    return lines.push(emptyLine(protocol, client, server)) - 1;
+  };
+
+  const numberOf = recalling(() => {
+    const client = addressText(key[0]!, key[1]!, key[2]!, key[3]!);
+    return numbered(nameOf(key[9]!), client, endText(key[4]!, key[5]!, key[6]!, key[7]!, key[8]!));
+  });
 
   const line = (it: Connections, slot: number, client: number): Conversation => {
-    const ends = lines.size < MOST_LINES ? endsOf(it, client) : null;
-    const protocol = nameOf(protocolOf(it, slot));
-    const key = `${protocol} ${(ends ?? endsOf(it, client)).join(' ')}`;
-    const known = lines.get(key);
-    if (known) return known;
-    const [from, to] = ends ?? ['(others)', '(others)'];
-    const others = `${protocol} (others)`;
-    const made = lines.get(ends ? key : others) ?? emptyLine(protocol, from, to);
-    lines.set(ends ? key : others, made);
-    return made;
+    key.set(endOf(it, client), 0);
+    key.set(endOf(it, client ^ 1), 4);
+    key[9] = protocolOf(it, slot);
+    return lines[numberOf(bytes, 0, bytes.length)]!;
   };
 
   return {
@@ -67,12 +96,12 @@ export const createDigest = (): Digest => {
       const client = clientOf(it, slot);
       const into = line(it, slot, client);
       add(into, it, slot);
-      if (protocolOf(it, slot) !== TCP || it.syns[client] === 0) return;
+      if (protocolOf(it, slot) !== TCP || rareOf(it, client, SYNS) === 0) return;
       const how = handshake(it, client, now);
       if (how === 'unanswered') note(unanswered, it, client);
       if (how === 'unanswered' || how === 'refused') into[how] += 1;
     },
-    conversations: () => [...lines.values()].sort((a, b) => b.bytes - a.bytes),
+    conversations: () => [...lines].sort((a, b) => b.bytes - a.bytes),
     unanswered: () => unanswered.sort((a, b) => a.at - b.at),
   };
 };
@@ -87,40 +116,54 @@ const emptyLine = (protocol: Conversation['protocol'], client: string, server: s
 
 /** The client's side; where no handshake and no request has told, the end with the larger port. */
 const clientOf = (it: Connections, slot: number): number => {
-  if (it.client[slot] !== 0) return 2 * slot + it.client[slot]! - 1;
+  const client = it.rareSlots[(slot << WORDS) + RARE_SLOT.CLIENT]!;
+  if (client !== 0) return 2 * slot + client - 1;
   return 2 * slot + (endOf(it, 2 * slot)[4] >= endOf(it, 2 * slot + 1)[4] ? 0 : 1);
 };
 
-const endsOf = (it: Connections, client: number): [string, string] => {
-  const [w0, w1, w2, w3] = endOf(it, client);
-  return [addressText(w0, w1, w2, w3), endText(it, client ^ 1)];
-};
-
 const add = (into: Conversation, it: Connections, slot: number): void => {
-  const both = (array: Uint32Array | Float64Array): number => array[2 * slot]! + array[2 * slot + 1]!;
+  const both = (word: number): number => rareOf(it, 2 * slot, word) + rareOf(it, 2 * slot + 1, word);
   into.conversations += 1;
-  into.packets += both(it.packets);
-  into.bytes += both(it.octets);
-  into.retransmissions += both(it.retransmitted);
-  into.outOfOrder += both(it.outOfOrder);
-  into.copies += both(it.copies);
-  into.resets += both(it.resets);
-  if (both(it.resets) > 0 && (both(it.syns) === 0 || hasAnswer(it, slot))) into.reset += 1;
+  into.packets += packetsOf(it, 2 * slot) + packetsOf(it, 2 * slot + 1);
+  into.bytes += octetsOf(it, 2 * slot) + octetsOf(it, 2 * slot + 1);
+  into.retransmissions += both(RETRANSMITTED);
+  into.outOfOrder += both(OUT_OF_ORDER);
+  into.copies += both(COPIES);
+  into.resets += both(RESETS);
+  if (both(RESETS) > 0 && (both(SYNS) === 0 || hasAnswer(it, slot))) into.reset += 1;
 };
 
 const hasAnswer = (it: Connections, slot: number): boolean =>
-  ((it.seen[2 * slot]! | it.seen[2 * slot + 1]!) & ANSWERED) !== 0;
+  ((seenOf(it, 2 * slot) | seenOf(it, 2 * slot + 1)) & ANSWERED) !== 0;
 
 /** Whatever else came back than a reset shows that somebody listens. */
 const handshake = (it: Connections, client: number, now: number): 'answered' | 'refused' | 'unanswered' | 'waiting' => {
   const server = client ^ 1;
-  if (it.seen[client]! & ANSWERED || it.packets[server]! > it.resets[server]!) return 'answered';
-  if (it.resets[server]! > 0) return 'refused';
-  return now - it.synAt[client >> 1]! < PATIENCE ? 'waiting' : 'unanswered';
+  const resets = rareOf(it, server, RESETS);
+  if (seenOf(it, client) & ANSWERED || packetsOf(it, server) > resets) return 'answered';
+  if (resets > 0) return 'refused';
+  return now - synAt(it, client) < PATIENCE ? 'waiting' : 'unanswered';
 };
 
 const note = (list: Unanswered[], it: Connections, client: number): void => {
   if (list.length >= MOST_UNANSWERED) return;
-  const at = it.synAt[client >> 1]!;
-  list.push({ at, client: endText(it, client), server: endText(it, client ^ 1), syns: it.syns[client]! });
+  const at = synAt(it, client);
+  list.push({
+    at,
+    client: endText(...endOf(it, client)),
+    server: endText(...endOf(it, client ^ 1)),
+    syns: rareOf(it, client, SYNS),
+  });
 };
+
+const packetsOf = ({ sides }: Connections, side: number): number => sides[(side << WORDS) + SIDE.PACKETS]! >>> 0;
+
+const octetsOf = ({ sideDoubles }: Connections, side: number): number => sideDoubles[(side << DOUBLES) + OCTETS]!;
+
+const seenOf = ({ sideHalves }: Connections, side: number): number => sideHalves[(side << HALVES) + SIDE_HALVES.SEEN]!;
+
+const rareOf = ({ rareSides }: Connections, side: number, word: number): number =>
+  rareSides[(side << WORDS) + word]! >>> 0;
+
+const synAt = ({ rareSlotDoubles }: Connections, side: number): number =>
+  rareSlotDoubles[((side >> 1) << DOUBLES) + RARE_SLOT_DOUBLES.SYN_AT]!;

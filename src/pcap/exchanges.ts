@@ -1,11 +1,16 @@
 // Follows each TCP connection only as far as HTTP/1 needs: the head of a request, and the first bytes of its answer.
-import { addressText } from './address.ts';
-import { type Connections, endOf } from './connections.ts';
+import { endText } from './address.ts';
+import { type Connections, endOf, PLACE, RARE_SLOT, RARE_SLOT_DOUBLES } from './connections.ts';
 import type { Headers } from './headers.ts';
 import { beginsHttp2, beginsRequest, emptyHead, readHead, statusOf } from './http.ts';
 import { maskIds } from './mask.ts';
-import { isTagged, type Tags, tagMatcher, userOf } from './tags.ts';
+import { recalling } from './recall.ts';
+import { isTagged, type Tags, tagMatcher, userNumbers } from './tags.ts';
 import { createNames, createTimings, type TimingRow, type Timings } from './timings.ts';
+
+const { WORDS, DOUBLES } = PLACE;
+const { CLIENT, PHASE, ENDPOINT, USER, SERVER, CHOSEN } = RARE_SLOT;
+const { ASKED_AT, ASKED_IN } = RARE_SLOT_DOUBLES;
 
 /** The head of a request under way is not all there, or its answer is not. */
 const IDLE = 0;
@@ -30,7 +35,7 @@ export type Exchanges = {
    * Takes the payload of a segment; `packet` is its number in the capture. One that is not new (overtaken, or sent again)
    * can still bring the answer that is waited for.
    */
-  data(side: number, bytes: Buffer, h: Headers, at: number, packet: number, fresh: boolean): void;
+  data(side: number, bytes: Buffer, h: Headers, packet: number, fresh: boolean): void;
   /** Lets go of what is kept of a conversation that ends. */
   drop(slot: number): void;
   result(): ExchangeResult;
@@ -58,6 +63,8 @@ export const createExchanges = (
   const servers = createNames(MOST_SERVERS);
   const targets = createNames(MOST_NAMES);
   const people = createNames(MOST_NAMES);
+  const targetNumber = recalling((bytes, from, to) => targets.number(bytes.toString('latin1', from, to)));
+  const userNumber = userNumbers(people);
   const endpoints = createTimings(MOST_ENDPOINTS);
   const users = createTimings(MOST_USERS);
   const partial = new Map<number, Buffer>();
@@ -65,92 +72,97 @@ export const createExchanges = (
   let overlapping = 0;
   let http2 = 0;
 
+  const { rareSlots: slots, rareSlotDoubles: slotDoubles } = it;
+
   const begin = (side: number, bytes: Buffer, from: number, to: number, cut: boolean, packet: number): void => {
+    const slot = side >> 1;
+    const phase = (slot << WORDS) + PHASE;
     if (!readHead(bytes, from, to, head)) {
-      it.phase[side >> 1] = IDLE;
+      slots[phase] = IDLE;
       return;
     }
     const goesOn = !head.whole && !cut && to - from < LONGEST_HEAD && partial.size < MOST_PARTIAL;
-    if (goesOn) partial.set(side >> 1, Buffer.from(bytes.subarray(from, to)));
+    if (goesOn) partial.set(slot, Buffer.from(bytes.subarray(from, to)));
     else ask(side, bytes, packet);
-    it.phase[side >> 1] = goesOn ? ASKING : WAITING;
+    slots[phase] = goesOn ? ASKING : WAITING;
   };
 
   const ask = (side: number, bytes: Buffer, packet: number): void => {
     const slot = side >> 1;
-    it.client[slot] = 1 + (side & 1);
-    it.endpoint[slot] = it.user[slot] = -1;
+    const me = slot << WORDS;
+    slots[me + CLIENT] = 1 + (side & 1);
+    slots[me + ENDPOINT] = slots[me + USER] = -1;
     if (!matches(bytes, head)) return;
     if (choosy) {
-      it.chosen[slot] = 1;
+      slots[me + CHOSEN] = 1;
       onChosen(slot, packet);
     }
     const server = serverOf(side ^ 1);
-    it.endpoint[slot] = endpoints.place(server, endpoint(bytes));
-    endpoints.asked(it.endpoint[slot]!);
-    const user = userOf(bytes, head);
+    slots[me + ENDPOINT] = endpoints.place(server, endpoint(bytes));
+    endpoints.asked(slots[me + ENDPOINT]!);
+    const user = userNumber(bytes, head);
     if (user === null) return;
-    it.user[slot] = users.place(server, people.number(user));
-    users.asked(it.user[slot]!);
+    slots[me + USER] = users.place(server, user);
+    users.asked(slots[me + USER]!);
   };
 
   const endpoint = (bytes: Buffer): number => {
     const { from, to } = head.target;
-    return targets.number(
-      scratch.toString('latin1', 0, maskIds(bytes, from, Math.min(to, from + LONGEST_TARGET), scratch)),
-    );
+    return targetNumber(scratch, 0, maskIds(bytes, from, Math.min(to, from + LONGEST_TARGET), scratch));
   };
 
   const serverOf = (side: number): number => {
-    const slot = side >> 1;
-    if (it.server[slot]! < 0) it.server[slot] = servers.number(endText(it, side));
-    return it.server[slot]!;
+    const server = ((side >> 1) << WORDS) + SERVER;
+    if (slots[server]! < 0) slots[server] = servers.number(endText(...endOf(it, side)));
+    return slots[server]!;
   };
 
   const answer = (slot: number, at: number, status: number): void => {
-    const took = at - it.askedAt[slot]!;
+    const me = slot << WORDS;
+    const took = at - slotDoubles[(slot << DOUBLES) + ASKED_AT]!;
     if (took >= 0) {
       const failed = status >= 500;
-      if (it.endpoint[slot]! >= 0) endpoints.answered(it.endpoint[slot]!, took, failed);
-      if (it.user[slot]! >= 0) users.answered(it.user[slot]!, took, failed);
+      if (slots[me + ENDPOINT]! >= 0) endpoints.answered(slots[me + ENDPOINT]!, took, failed);
+      if (slots[me + USER]! >= 0) users.answered(slots[me + USER]!, took, failed);
     }
-    it.phase[slot] = IDLE;
+    slots[me + PHASE] = IDLE;
   };
 
-  const idle = (side: number, bytes: Buffer, h: Headers, at: number, packet: number): void => {
+  const idle = (side: number, bytes: Buffer, h: Headers, packet: number): void => {
     const { payloadAt: from, payloadEnd: to } = h;
     if (beginsHttp2(bytes, from, to)) http2 += 1;
     else if (beginsRequest(bytes, from, to)) {
       const slot = side >> 1;
       onEnd(slot, packet);
-      it.askedAt[slot] = at;
-      it.askedIn[slot] = packet;
+      slotDoubles[(slot << DOUBLES) + ASKED_AT] = h.at;
+      slotDoubles[(slot << DOUBLES) + ASKED_IN] = packet;
       begin(side, bytes, from, to, to - from < h.payloadLength, packet);
     }
   };
 
-  const asking = (side: number, bytes: Buffer, h: Headers, at: number): void => {
+  const asking = (side: number, bytes: Buffer, h: Headers): void => {
     const slot = side >> 1;
     const before = partial.get(slot)!;
     partial.delete(slot);
-    it.askedAt[slot] = at;
+    slotDoubles[(slot << DOUBLES) + ASKED_AT] = h.at;
     const more = Buffer.concat([before, bytes.subarray(h.payloadAt, h.payloadEnd)]);
-    begin(side, more, 0, more.length, h.payloadEnd - h.payloadAt < h.payloadLength, it.askedIn[slot]!);
+    const cut = h.payloadEnd - h.payloadAt < h.payloadLength;
+    begin(side, more, 0, more.length, cut, slotDoubles[(slot << DOUBLES) + ASKED_IN]!);
   };
 
-  const waiting = (side: number, bytes: Buffer, h: Headers, at: number, packet: number): void => {
+  const waiting = (side: number, bytes: Buffer, h: Headers, packet: number): void => {
     const slot = side >> 1;
     if (isClient(it, side)) {
       if (isWholeRequest(bytes, h)) {
         overlapping += 1;
-        idle(side, bytes, h, at, packet);
-        it.phase[slot] = IDLE;
-      } else it.askedAt[slot] = at;
+        idle(side, bytes, h, packet);
+        slots[(slot << WORDS) + PHASE] = IDLE;
+      } else slotDoubles[(slot << DOUBLES) + ASKED_AT] = h.at;
       return;
     }
     const status = statusOf(bytes, h.payloadAt, h.payloadEnd);
     // 1xx only says that the answer is still to come (RFC 9110, 15.2).
-    if (status >= 200) answer(slot, at, status);
+    if (status >= 200) answer(slot, h.at, status);
   };
 
   /** A request's body may begin as a request does; that it has a whole request line and a whole head it may not. */
@@ -158,12 +170,12 @@ export const createExchanges = (
     beginsRequest(bytes, h.payloadAt, h.payloadEnd) && readHead(bytes, h.payloadAt, h.payloadEnd, head) && head.whole;
 
   return {
-    data(side, bytes, h, at, packet, fresh) {
-      const phase = it.phase[side >> 1]!;
+    data(side, bytes, h, packet, fresh) {
+      const phase = slots[((side >> 1) << WORDS) + PHASE]!;
       if (!fresh && (phase !== WAITING || isClient(it, side))) return;
-      if (phase === IDLE) idle(side, bytes, h, at, packet);
-      else if (phase === WAITING) waiting(side, bytes, h, at, packet);
-      else if (isClient(it, side)) asking(side, bytes, h, at);
+      if (phase === IDLE) idle(side, bytes, h, packet);
+      else if (phase === WAITING) waiting(side, bytes, h, packet);
+      else if (isClient(it, side)) asking(side, bytes, h);
     },
     drop(slot) {
       partial.delete(slot);
@@ -180,11 +192,5 @@ export const createExchanges = (
 const rows = (timings: Timings, servers: (n: number) => string, names: (n: number) => string): TimingRow[] =>
   timings.rows((server, name) => ({ server: servers(server), name: names(name) }));
 
-const isClient = (it: Connections, side: number): boolean => it.client[side >> 1] === 1 + (side & 1);
-
-/** An end as text: `10.0.0.1:80`, `[2001:db8::1]:80`. */
-export const endText = (it: Connections, side: number): string => {
-  const [w0, w1, w2, w3, port] = endOf(it, side);
-  const address = addressText(w0, w1, w2, w3);
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-};
+const isClient = ({ rareSlots: slots }: Connections, side: number): boolean =>
+  slots[((side >> 1) << WORDS) + CLIENT] === 1 + (side & 1);

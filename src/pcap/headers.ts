@@ -1,11 +1,5 @@
 // From the bytes of one packet to the numbers in its IP and TCP or UDP headers, into one object that is used again.
-import { bigEndian, littleEndian } from './bytes.ts';
-
-const { u16 } = bigEndian;
-
-/** As in bytes.ts, but signed: a small integer in every engine, which costs no allocation. */
-const i32 = (bytes: Buffer, at: number): number =>
-  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+import { bigEndian, littleEndian, viewOf } from './bytes.ts';
 
 export const TCP = 6;
 export const UDP = 17;
@@ -43,12 +37,14 @@ export type Headers = {
   payloadAt: number;
   payloadEnd: number;
   payloadLength: number;
+  /** When the packet was captured, in nanoseconds after the capture's first one (NaN without a time): set by who reads the capture. */
+  at: number;
 };
 
 export const emptyHeaders = (): Headers => ({
   ...{ s0: 0, s1: 0, s2: 0, s3: 0, d0: 0, d1: 0, d2: 0, d3: 0 },
   ...{ protocol: 0, sourcePort: 0, destinationPort: 0, flags: 0, seq: 0, ack: 0, window: 0, ipId: 0 },
-  ...{ payloadAt: 0, payloadEnd: 0, payloadLength: 0 },
+  ...{ payloadAt: 0, payloadEnd: 0, payloadLength: 0, at: Number.NaN },
 });
 
 /**
@@ -59,16 +55,16 @@ export const emptyHeaders = (): Headers => ({
 export const readHeaders = (linkType: number, bytes: Buffer, from: number, to: number, into: Headers): boolean => {
   switch (linkType) {
     case 1:
-      return ethernet(bytes, from, to, into);
+      return ethernet(viewOf(bytes), from, to, into);
     case 12:
     case 101:
     case 228:
     case 229:
-      return ip(bytes, from, to, into);
+      return ip(viewOf(bytes), from, to, into);
     case 113:
-      return to - from >= 16 && tagged(bytes, from + 14, from + 16, to, into);
+      return to - from >= 16 && tagged(viewOf(bytes), from + 14, from + 16, to, into);
     case 276:
-      return to - from >= 20 && tagged(bytes, from, from + 20, to, into);
+      return to - from >= 20 && tagged(viewOf(bytes), from, from + 20, to, into);
     case 239:
       return logged(bytes, from, to, into);
     default:
@@ -80,22 +76,22 @@ export const readHeaders = (linkType: number, bytes: Buffer, from: number, to: n
 
 const isVlan = (type: number): boolean => type === 0x8100 || type === 0x88a8 || type === 0x9100;
 
-const ethernet = (bytes: Buffer, from: number, to: number, into: Headers): boolean => {
+const ethernet = (view: DataView, from: number, to: number, into: Headers): boolean => {
   let at = from + 12;
-  while (at + 6 <= to && isVlan(u16(bytes, at))) at += 4;
-  return at + 2 <= to && network(u16(bytes, at), bytes, at + 2, to, into);
+  while (at + 6 <= to && isVlan(view.getUint16(at))) at += 4;
+  return at + 2 <= to && network(view.getUint16(at), view, at + 2, to, into);
 };
 
 /** Linux cooked: the type stands apart from the VLAN tags that follow the header. */
-const tagged = (bytes: Buffer, typeAt: number, bodyAt: number, to: number, into: Headers): boolean => {
+const tagged = (view: DataView, typeAt: number, bodyAt: number, to: number, into: Headers): boolean => {
   let at = bodyAt;
-  let type = u16(bytes, typeAt);
-  for (; at + 4 <= to && isVlan(type); at += 4) type = u16(bytes, at + 2);
-  return network(type, bytes, at, to, into);
+  let type = view.getUint16(typeAt);
+  for (; at + 4 <= to && isVlan(type); at += 4) type = view.getUint16(at + 2);
+  return network(type, view, at, to, into);
 };
 
-const network = (type: number, bytes: Buffer, at: number, to: number, into: Headers): boolean =>
-  (type === 0x0800 || type === 0x86dd) && ip(bytes, at, to, into);
+const network = (type: number, view: DataView, at: number, to: number, into: Headers): boolean =>
+  (type === 0x0800 || type === 0x86dd) && ip(view, at, to, into);
 
 /** The attribute of a logged packet that has its bytes (linux/netfilter/nfnetlink_log.h). */
 const NFULA_PAYLOAD = 9;
@@ -103,7 +99,7 @@ const NFULA_PAYLOAD = 9;
 const logged = (bytes: Buffer, from: number, to: number, into: Headers): boolean => {
   let found = false;
   eachAttribute(bytes, from, to, (type, at, end) => {
-    if (type === NFULA_PAYLOAD) found = ip(bytes, at, end, into);
+    if (type === NFULA_PAYLOAD) found = ip(viewOf(bytes), at, end, into);
   });
   return found;
 };
@@ -132,100 +128,100 @@ export const eachAttribute = (
 
 // ---- Internet protocols --------------------------------------------------------------------------------------
 
-const ip = (bytes: Buffer, at: number, to: number, into: Headers): boolean => {
+const ip = (view: DataView, at: number, to: number, into: Headers): boolean => {
   if (at >= to) return false;
-  const version = bytes[at]! >> 4;
-  if (version === 4) return ipv4(bytes, at, to, into);
-  return version === 6 && ipv6(bytes, at, to, into);
+  const version = view.getUint8(at) >> 4;
+  if (version === 4) return ipv4(view, at, to, into);
+  return version === 6 && ipv6(view, at, to, into);
 };
 
-const ipv4 = (bytes: Buffer, at: number, to: number, into: Headers): boolean => {
+const ipv4 = (view: DataView, at: number, to: number, into: Headers): boolean => {
   if (at + 20 > to) return false;
-  const headerLength = (bytes[at]! & 15) * 4;
+  const headerLength = (view.getUint8(at) & 15) * 4;
   // Segments merged by the network card's offload can be too long for the field, which is then 0.
-  const total = u16(bytes, at + 2) || to - at;
-  const laterFragment = (u16(bytes, at + 6) & 0x1fff) !== 0;
+  const total = view.getUint16(at + 2) || to - at;
+  const laterFragment = (view.getUint16(at + 6) & 0x1fff) !== 0;
   if (headerLength < 20 || total < headerLength || laterFragment) return false;
   into.s0 = into.s1 = into.d0 = into.d1 = 0;
   into.s2 = into.d2 = 0xffff;
-  into.s3 = i32(bytes, at + 12);
-  into.d3 = i32(bytes, at + 16);
-  into.ipId = u16(bytes, at + 4);
-  return transport(bytes[at + 9]!, bytes, at + headerLength, at + total, to, into);
+  into.s3 = view.getInt32(at + 12);
+  into.d3 = view.getInt32(at + 16);
+  into.ipId = view.getUint16(at + 4);
+  return transport(view.getUint8(at + 9), view, at + headerLength, at + total, to, into);
 };
 
-const ipv6 = (bytes: Buffer, at: number, to: number, into: Headers): boolean => {
+const ipv6 = (view: DataView, at: number, to: number, into: Headers): boolean => {
   if (at + 40 > to) return false;
-  const end = u16(bytes, at + 4) === 0 ? to : at + 40 + u16(bytes, at + 4);
-  let next = bytes[at + 6]!;
+  const end = view.getUint16(at + 4) === 0 ? to : at + 40 + view.getUint16(at + 4);
+  let next = view.getUint8(at + 6);
   let body = at + 40;
-  for (let length = extension(next, bytes, body, to); length !== 0; length = extension(next, bytes, body, to)) {
-    if (next === 44 && (u16(bytes, body + 2) & 0xfff8) !== 0) return false;
-    next = bytes[body]!;
+  for (let length = extension(next, view, body, to); length !== 0; length = extension(next, view, body, to)) {
+    if (next === 44 && (view.getUint16(body + 2) & 0xfff8) !== 0) return false;
+    next = view.getUint8(body);
     body += length;
   }
-  v6Addresses(bytes, at + 8, into);
+  v6Addresses(view, at + 8, into);
   into.ipId = 0;
-  return transport(next, bytes, body, end, to, into);
+  return transport(next, view, body, end, to, into);
 };
 
-const v6Addresses = (bytes: Buffer, at: number, into: Headers): void => {
-  into.s0 = i32(bytes, at);
-  into.s1 = i32(bytes, at + 4);
-  into.s2 = i32(bytes, at + 8);
-  into.s3 = i32(bytes, at + 12);
-  into.d0 = i32(bytes, at + 16);
-  into.d1 = i32(bytes, at + 20);
-  into.d2 = i32(bytes, at + 24);
-  into.d3 = i32(bytes, at + 28);
+const v6Addresses = (view: DataView, at: number, into: Headers): void => {
+  into.s0 = view.getInt32(at);
+  into.s1 = view.getInt32(at + 4);
+  into.s2 = view.getInt32(at + 8);
+  into.s3 = view.getInt32(at + 12);
+  into.d0 = view.getInt32(at + 16);
+  into.d1 = view.getInt32(at + 20);
+  into.d2 = view.getInt32(at + 24);
+  into.d3 = view.getInt32(at + 28);
 };
 
 /** Length of the IPv6 extension header of type `next` at `at`; 0 when it is none, or not all there. */
-const extension = (next: number, bytes: Buffer, at: number, to: number): number => {
+const extension = (next: number, view: DataView, at: number, to: number): number => {
   if (at + 8 > to) return 0;
   switch (next) {
     case 44:
       return 8;
     case 51:
-      return (bytes[at + 1]! + 2) * 4;
+      return (view.getUint8(at + 1) + 2) * 4;
     case 0:
     case 43:
     case 60:
     case 135:
-      return (bytes[at + 1]! + 1) * 8;
+      return (view.getUint8(at + 1) + 1) * 8;
     default:
       return 0;
   }
 };
 
-const transport = (protocol: number, bytes: Buffer, at: number, end: number, to: number, into: Headers): boolean => {
+const transport = (protocol: number, view: DataView, at: number, end: number, to: number, into: Headers): boolean => {
   into.protocol = protocol;
-  if (protocol === TCP) return tcp(bytes, at, end, to, into);
+  if (protocol === TCP) return tcp(view, at, end, to, into);
   into.flags = into.seq = into.ack = into.window = 0;
-  if (protocol === UDP) return udp(bytes, at, end, to, into);
+  if (protocol === UDP) return udp(view, at, end, to, into);
   into.sourcePort = into.destinationPort = 0;
   payload(at, end, to, into);
   return true;
 };
 
-const tcp = (bytes: Buffer, at: number, end: number, to: number, into: Headers): boolean => {
+const tcp = (view: DataView, at: number, end: number, to: number, into: Headers): boolean => {
   if (at + 20 > to) return false;
-  const headerLength = (bytes[at + 12]! >> 4) * 4;
+  const headerLength = (view.getUint8(at + 12) >> 4) * 4;
   if (headerLength < 20 || at + headerLength > end) return false;
-  into.sourcePort = u16(bytes, at);
-  into.destinationPort = u16(bytes, at + 2);
-  into.seq = i32(bytes, at + 4);
-  into.ack = i32(bytes, at + 8);
-  into.flags = bytes[at + 13]! & 31;
-  into.window = u16(bytes, at + 14);
+  into.sourcePort = view.getUint16(at);
+  into.destinationPort = view.getUint16(at + 2);
+  into.seq = view.getInt32(at + 4);
+  into.ack = view.getInt32(at + 8);
+  into.flags = view.getUint8(at + 13) & 31;
+  into.window = view.getUint16(at + 14);
   payload(at + headerLength, end, to, into);
   return true;
 };
 
-const udp = (bytes: Buffer, at: number, end: number, to: number, into: Headers): boolean => {
+const udp = (view: DataView, at: number, end: number, to: number, into: Headers): boolean => {
   if (at + 8 > to || at + 8 > end) return false;
-  into.sourcePort = u16(bytes, at);
-  into.destinationPort = u16(bytes, at + 2);
+  into.sourcePort = view.getUint16(at);
+  into.destinationPort = view.getUint16(at + 2);
   payload(at + 8, end, to, into);
   return true;
 };

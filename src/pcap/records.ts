@@ -1,8 +1,8 @@
 // Cuts a byte stream that arrives in chunks of any size into records, in linear time and bounded memory.
 
 /**
- * What reading one record comes to: the bytes that it used (positive), the bytes that it needs in all (negative), or, as
- * text, why it is damaged. Plain values, because one is made for every packet.
+ * What reading records comes to: the bytes that one or several of them used (positive), the bytes that the first one needs in
+ * all (negative), or, as text, why it is damaged.
  */
 export type Step = number | string;
 
@@ -21,7 +21,7 @@ export type Visit = (
   nanos: number,
 ) => void;
 
-/** Reads one record at `at`; bytes before `at` and from `end` on are not its own. */
+/** Reads one record at `at`, or more that follow it; bytes before `at` and from `end` on are not theirs. */
 export type Stepper = (bytes: Buffer, at: number, end: number) => Step;
 
 export type Records = {

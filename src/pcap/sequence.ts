@@ -1,22 +1,43 @@
 // What a TCP segment is, by its numbers: new, sent again, out of order, a probe, or one packet seen twice.
-import { type Connections, REMEMBERED } from './connections.ts';
+import {
+  type Connections,
+  PLACE,
+  RARE_SIDE,
+  RARE_SLOT,
+  RARE_SLOT_DOUBLES,
+  REMEMBERED,
+  SIDE,
+  SIDE_DOUBLES,
+  SIDE_HALVES,
+  SLOT_DOUBLES,
+} from './connections.ts';
 import { ACK, FIN, type Headers, RST, SYN } from './headers.ts';
+
+const { WORDS, DOUBLES, HALVES } = PLACE;
+const { NEXT, ACKED, ISN } = SIDE;
+const { SEEN, WINDOW, DUPLICATE_ACKS, IDS, ID_AT } = SIDE_HALVES;
+const { NEXT_AT, ACKED_AT } = SIDE_DOUBLES;
+const { LAST_AT } = SLOT_DOUBLES;
+const { HOLE_FROM, HOLE_TO, SYNS } = RARE_SIDE;
+const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
 
 /** Plain numbers, because one is made for every packet. */
 export const NOTHING = 0;
 export const NEW = 1;
 export const AGAIN = 2;
-export const OUT_OF_ORDER = 3;
+export const OVERTAKEN = 3;
 export const PROBE = 4;
 export const COPY = 5;
 
-/** Bits of `seen`. */
-const NEXT = 1;
-const HOLE = 2;
-const ACKED = 4;
-const ISN = 8;
+/** Bits of SEEN: which of the others are known. */
+const HAS_NEXT = 1;
+const HAS_HOLE = 2;
+const HAS_ACKED = 4;
+const HAS_ISN = 8;
 /** A SYN that was the other side's answer to ours. */
 export const ANSWERED = 16;
+/** Nothing more is to be learnt of the round trip, which few packets would find in the cache. */
+const TIMED = 32;
 
 /** Times are nanoseconds. Wireshark's limits for what came out of order before a round trip is known, and for a fast resend. */
 const REORDER = 3e6;
@@ -33,104 +54,125 @@ const distance = (from: number, to: number): number => (to - from) | 0;
  * retransmissions here: they have the same IP identification.
  * https://www.wireshark.org/docs/wsug_html_chunked/ChAdvTCPAnalysis.html
  */
-export const takeSegment = (it: Connections, side: number, h: Headers, at: number): number => {
+export const takeSegment = (it: Connections, side: number, h: Headers): number => {
   const occupied = h.payloadLength + (h.flags & (SYN | FIN) ? 1 : 0);
-  const kind = kindOf(it, side, h, at, occupied);
-  if (kind === NEW || kind === AGAIN) advance(it, side, h.seq, occupied, at);
+  const kind = kindOf(it, side, h, occupied);
+  if (kind === NEW || kind === AGAIN) advance(it, side, h, occupied);
   if (occupied > 0 || h.flags & RST) remember(it, side, h.ipId);
-  if (h.flags & ACK && kind !== COPY) acknowledge(it, side, h, at);
-  it.window[side] = h.window;
+  if (h.flags & ACK && kind !== COPY) acknowledge(it, side, h);
+  it.sideHalves[(side << HALVES) + WINDOW] = h.window;
   return kind;
 };
 
-const kindOf = (it: Connections, side: number, h: Headers, at: number, occupied: number): number => {
-  if (h.flags & RST) return isCopy(it, side, h.ipId, at) ? COPY : NOTHING;
-  const next = it.next[side]!;
-  const known = (it.seen[side]! & NEXT) !== 0;
+const kindOf = (it: Connections, side: number, h: Headers, occupied: number): number => {
+  if (h.flags & RST) return isCopy(it, side, h) ? COPY : NOTHING;
+  const next = it.sides[(side << WORDS) + NEXT]!;
+  const known = (it.sideHalves[(side << HALVES) + SEEN]! & HAS_NEXT) !== 0;
   if (isProbe(it, side, h, known, next)) return PROBE;
   if (occupied === 0) return NOTHING;
   if (!known || distance(next, h.seq) >= 0) return NEW;
-  if (isCopy(it, side, h.ipId, at)) return COPY;
+  if (isCopy(it, side, h)) return COPY;
   // More than a probe's one byte, beginning where a probe had begun: it brings new data.
   if (h.payloadLength > 1 && distance(h.seq, next) === 1) return NEW;
-  return late(it, side, h, at, occupied) ? OUT_OF_ORDER : AGAIN;
+  return late(it, side, h, occupied) ? OVERTAKEN : AGAIN;
 };
 
 /** A keep-alive repeats the last byte, or none, before the next; a window probe is one byte into a closed window. */
-const isProbe = (it: Connections, side: number, h: Headers, known: boolean, next: number): boolean => {
+const isProbe = ({ sideHalves }: Connections, side: number, h: Headers, known: boolean, next: number): boolean => {
   if (!known || h.payloadLength > 1 || h.flags & (SYN | FIN | RST)) return false;
   if (distance(h.seq, next) === 1) return true;
-  return h.payloadLength === 1 && h.seq === next && it.seen[side ^ 1]! !== 0 && it.window[side ^ 1] === 0;
+  if (h.payloadLength === 0 || h.seq !== next) return false;
+  const other = (side ^ 1) << HALVES;
+  return sideHalves[other + SEEN] !== 0 && sideHalves[other + WINDOW] === 0;
 };
 
-const isCopy = (it: Connections, side: number, ipId: number, at: number): boolean => {
-  if (ipId === 0 || at - it.lastAt[side >> 1]! > COPIED) return false;
-  for (let i = side * REMEMBERED; i < (side + 1) * REMEMBERED; i += 1) if (it.ids[i] === ipId) return true;
+const isCopy = ({ sideHalves, slotDoubles }: Connections, side: number, { ipId, at }: Headers): boolean => {
+  if (ipId === 0 || at - slotDoubles[((side >> 1) << DOUBLES) + LAST_AT]! > COPIED) return false;
+  const ids = (side << HALVES) + IDS;
+  for (let i = ids; i < ids + REMEMBERED; i += 1) if (sideHalves[i] === ipId) return true;
   return false;
 };
 
-const remember = (it: Connections, side: number, ipId: number): void => {
-  const place = it.idAt[side]!;
-  it.ids[side * REMEMBERED + place] = ipId;
-  it.idAt[side] = (place + 1) % REMEMBERED;
+const remember = ({ sideHalves }: Connections, side: number, ipId: number): void => {
+  const me = side << HALVES;
+  const place = sideHalves[me + ID_AT]!;
+  sideHalves[me + IDS + place] = ipId;
+  sideHalves[me + ID_AT] = (place + 1) % REMEMBERED;
 };
 
 /** Whether bytes that come after later ones were only overtaken: nobody has had them, asked for them, or waited for them. */
-const late = (it: Connections, side: number, h: Headers, at: number, occupied: number): boolean => {
-  const other = side ^ 1;
+const late = (it: Connections, side: number, h: Headers, occupied: number): boolean => {
   const end = (h.seq + occupied) | 0;
-  const inHole =
-    (it.seen[side]! & HOLE) !== 0 && distance(it.holeFrom[side]!, h.seq) >= 0 && distance(end, it.holeTo[side]!) >= 0;
-  if (!inHole) return false;
-  if (it.seen[other]! & ACKED && distance(end, it.acked[other]!) >= 0) return false;
-  if (it.duplicateAcks[other]! >= 2 && it.acked[other] === h.seq && at - it.ackedAt[other]! < FAST) return false;
-  const roundTrip = it.roundTrip[side >> 1]!;
-  return at - it.nextAt[side]! < (roundTrip > 0 ? roundTrip : REORDER);
+  if (!inHole(it, side, h.seq, end)) return false;
+  const { sides, sideHalves, sideDoubles } = it;
+  const other = side ^ 1;
+  const acked = sides[(other << WORDS) + ACKED]!;
+  if (sideHalves[(other << HALVES) + SEEN]! & HAS_ACKED && distance(end, acked) >= 0) return false;
+  const asked = sideHalves[(other << HALVES) + DUPLICATE_ACKS]! >= 2 && acked === h.seq;
+  if (asked && h.at - sideDoubles[(other << DOUBLES) + ACKED_AT]! < FAST) return false;
+  const roundTrip = it.rareSlotDoubles[((side >> 1) << DOUBLES) + ROUND_TRIP]!;
+  return h.at - sideDoubles[(side << DOUBLES) + NEXT_AT]! < (roundTrip > 0 ? roundTrip : REORDER);
 };
 
-const advance = (it: Connections, side: number, seq: number, occupied: number, at: number): void => {
-  const known = it.seen[side]! & NEXT;
-  const next = it.next[side]!;
-  if (known && distance(next, (seq + occupied) | 0) <= 0) return;
-  if (known && distance(next, seq) > 0) {
-    if (!(it.seen[side]! & HOLE)) it.holeFrom[side] = next;
-    it.holeTo[side] = seq;
-    it.seen[side]! |= HOLE;
-  }
-  it.next[side] = (seq + occupied) | 0;
-  it.nextAt[side] = at;
-  it.seen[side]! |= NEXT;
+const inHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): boolean =>
+  (sideHalves[(side << HALVES) + SEEN]! & HAS_HOLE) !== 0 &&
+  distance(rareSides[(side << WORDS) + HOLE_FROM]!, from) >= 0 &&
+  distance(to, rareSides[(side << WORDS) + HOLE_TO]!) >= 0;
+
+const advance = (it: Connections, side: number, { seq, at }: Headers, occupied: number): void => {
+  const next = it.sides[(side << WORDS) + NEXT]!;
+  const known = it.sideHalves[(side << HALVES) + SEEN]! & HAS_NEXT;
+  const end = (seq + occupied) | 0;
+  if (known && distance(next, end) <= 0) return;
+  if (known && distance(next, seq) > 0) leaveHole(it, side, next, seq);
+  it.sides[(side << WORDS) + NEXT] = end;
+  it.sideDoubles[(side << DOUBLES) + NEXT_AT] = at;
+  it.sideHalves[(side << HALVES) + SEEN]! |= HAS_NEXT;
 };
 
-const acknowledge = (it: Connections, side: number, h: Headers, at: number): void => {
-  // The handshake's third packet ends the first round trip.
-  if (it.seen[side]! & ANSWERED && !(it.roundTrip[side >> 1]! >= 0))
-    it.roundTrip[side >> 1] = at - it.synAt[side >> 1]!;
+const leaveHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): void => {
+  if (!(sideHalves[(side << HALVES) + SEEN]! & HAS_HOLE)) rareSides[(side << WORDS) + HOLE_FROM] = from;
+  rareSides[(side << WORDS) + HOLE_TO] = to;
+  sideHalves[(side << HALVES) + SEEN]! |= HAS_HOLE;
+};
+
+const acknowledge = (it: Connections, side: number, h: Headers): void => {
+  const { sides, sideHalves } = it;
+  const me = side << HALVES;
+  if ((sideHalves[me + SEEN]! & (ANSWERED | TIMED)) === ANSWERED) endRoundTrip(it, side, h.at);
   const bare = h.payloadLength === 0 && (h.flags & (SYN | FIN | RST)) === 0;
-  const same = (it.seen[side]! & ACKED) !== 0 && it.acked[side] === h.ack;
-  if (!same) it.duplicateAcks[side] = 0;
-  else if (bare && it.window[side] === h.window) it.duplicateAcks[side] = Math.min(255, it.duplicateAcks[side]! + 1);
-  it.acked[side] = h.ack;
-  it.ackedAt[side] = at;
-  it.seen[side]! |= ACKED;
+  const same = (sideHalves[me + SEEN]! & HAS_ACKED) !== 0 && sides[(side << WORDS) + ACKED] === h.ack;
+  if (!same) sideHalves[me + DUPLICATE_ACKS] = 0;
+  else if (bare && sideHalves[me + WINDOW] === h.window)
+    sideHalves[me + DUPLICATE_ACKS] = Math.min(255, sideHalves[me + DUPLICATE_ACKS]! + 1);
+  sides[(side << WORDS) + ACKED] = h.ack;
+  it.sideDoubles[(side << DOUBLES) + ACKED_AT] = h.at;
+  sideHalves[me + SEEN]! |= HAS_ACKED;
 };
 
-/** Whether this SYN opens another connection between the same ends than the one that is known. */
-export const opensAnother = (it: Connections, side: number, h: Headers): boolean =>
+/** The handshake's third packet ends the first round trip. */
+const endRoundTrip = ({ sideHalves, rareSlotDoubles }: Connections, side: number, at: number): void => {
+  const me = (side >> 1) << DOUBLES;
+  if (!(rareSlotDoubles[me + ROUND_TRIP]! >= 0)) rareSlotDoubles[me + ROUND_TRIP] = at - rareSlotDoubles[me + SYN_AT]!;
+  if (rareSlotDoubles[me + ROUND_TRIP]! >= 0) sideHalves[(side << HALVES) + SEEN]! |= TIMED;
+};
+
+/** Whether this SYN, in a conversation that has had packets, opens another one between the same ends. */
+export const opensAnother = ({ sides, sideHalves }: Connections, side: number, h: Headers): boolean =>
   (h.flags & (SYN | ACK)) === SYN &&
-  it.serial[side >> 1] !== 0 &&
-  ((it.seen[side]! & ISN) === 0 || it.isn[side] !== h.seq);
+  ((sideHalves[(side << HALVES) + SEEN]! & HAS_ISN) === 0 || sides[(side << WORDS) + ISN] !== h.seq);
 
 /** Notes what a SYN or a SYN+ACK says of the handshake. */
-export const takeSyn = (it: Connections, side: number, h: Headers, at: number): void => {
+export const takeSyn = (it: Connections, side: number, h: Headers): void => {
   const slot = side >> 1;
-  it.isn[side] = h.seq;
-  it.seen[side]! |= ISN;
+  const client = (slot << WORDS) + RARE_SLOT.CLIENT;
+  it.sides[(side << WORDS) + ISN] = h.seq;
+  it.sideHalves[(side << HALVES) + SEEN]! |= HAS_ISN;
   if ((h.flags & ACK) === 0) {
-    if (it.syns[side] === 0) it.synAt[slot] = at;
-    it.client[slot] = 1 + (side & 1);
+    if (it.rareSides[(side << WORDS) + SYNS] === 0) it.rareSlotDoubles[(slot << DOUBLES) + SYN_AT] = h.at;
+    it.rareSlots[client] = 1 + (side & 1);
   } else {
-    it.client[slot] ||= 1 + ((side & 1) ^ 1);
-    it.seen[side ^ 1]! |= ANSWERED;
+    it.rareSlots[client] ||= 1 + ((side & 1) ^ 1);
+    it.sideHalves[((side ^ 1) << HALVES) + SEEN]! |= ANSWERED;
   }
 };

@@ -1,13 +1,16 @@
 // What a capture shows at one reading: who talked to whom, what went wrong on the way, and how long answers took.
-import type { Connections } from './connections.ts';
+import { type Connections, PLACE, RARE_SIDE, RARE_SLOT, serialOf } from './connections.ts';
 import { type Conversation, createDigest, type Unanswered } from './digest.ts';
 import { createExchanges, type ExchangeResult, type Exchanges } from './exchanges.ts';
 import { accepting, type Filter } from './filter.ts';
 import { type Headers, RST, SYN, TCP } from './headers.ts';
 import type { Visit } from './records.ts';
-import { AGAIN, COPY, NEW, OUT_OF_ORDER, takeSegment } from './sequence.ts';
+import { AGAIN, COPY, NEW, OVERTAKEN, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
 import { createTracker, type OnSide, type Passed } from './tracker.ts';
+
+const { WORDS } = PLACE;
+const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 
 export type SurveyOptions = {
   readonly filter: Filter;
@@ -52,7 +55,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
   const begin = (it: Connections, slot: number, packet: number): void => {
     chosen += 1;
     if (stretches.length >= MOST_STRETCHES) return;
-    const stretch = { serial: it.serial[slot]!, from: packet, to: Number.POSITIVE_INFINITY };
+    const stretch = { serial: serialOf(it, slot), from: packet, to: Number.POSITIVE_INFINITY };
     stretches.push(stretch);
     open.set(slot, stretch);
   };
@@ -66,11 +69,11 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
 
   const follow = (it: Connections): OnSide => {
     exchanges = createExchanges(it, tags, (slot, packet) => begin(it, slot, packet), end);
-    return (side, h, bytes, at) => {
+    return (side, h, bytes) => {
       if (h.protocol !== TCP) return;
-      const kind = takeSegment(it, side, h, at);
+      const kind = takeSegment(it, side, h);
       count(it, side, h, kind);
-      if (http && h.payloadLength > 0) exchanges.data(side, bytes, h, at, tracker.passed.packets, kind === NEW);
+      if (http && h.payloadLength > 0) exchanges.data(side, bytes, h, tracker.passed.packets, kind === NEW);
     };
   };
 
@@ -80,7 +83,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
     (it, slot, now) => {
       exchanges.drop(slot);
       end(slot, tracker.passed.packets);
-      if (!choosy || it.chosen[slot] === 1) digest.fold(it, slot, now);
+      if (!choosy || it.rareSlots[(slot << WORDS) + RARE_SLOT.CHOSEN] === 1) digest.fold(it, slot, now);
     },
     connections,
   );
@@ -104,11 +107,12 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
   };
 };
 
-const count = (it: Connections, side: number, h: Headers, kind: number): void => {
-  if (kind === AGAIN) it.retransmitted[side]! += 1;
-  else if (kind === OUT_OF_ORDER) it.outOfOrder[side]! += 1;
-  else if (kind === COPY) it.copies[side]! += 1;
+const count = ({ rareSides }: Connections, side: number, h: Headers, kind: number): void => {
+  const me = side << WORDS;
+  if (kind === AGAIN) rareSides[me + RETRANSMITTED]! += 1;
+  else if (kind === OVERTAKEN) rareSides[me + OUT_OF_ORDER]! += 1;
+  else if (kind === COPY) rareSides[me + COPIES]! += 1;
   if (kind === COPY) return;
-  if (h.flags & RST) it.resets[side]! += 1;
-  if (h.flags & SYN) it.syns[side]! += 1;
+  if (h.flags & RST) rareSides[me + RESETS]! += 1;
+  if (h.flags & SYN) rareSides[me + SYNS]! += 1;
 };

@@ -1,5 +1,7 @@
 // Who a request says that it is, and whether it is one of those that are asked for.
 import { baggageMember, type Head, type Span } from './http.ts';
+import { recalling } from './recall.ts';
+import type { Names } from './timings.ts';
 
 /** What is asked for; all that is given must hold. */
 export type Tags = { readonly user?: string; readonly session?: string; readonly requestId?: string };
@@ -10,9 +12,16 @@ export const isTagged = ({ user, session, requestId }: Tags): boolean =>
 /** A longer name is shown by its beginning. */
 const LONGEST = 128;
 
-/** Whose request this is: x-user-id, else x-username, else the baggage's user.id; null when none says. */
-export const userOf = (bytes: Buffer, head: Head): string | null =>
-  textOf(bytes, head.userId) ?? textOf(bytes, head.username) ?? inBaggage(bytes, head, 'user.id');
+/** Numbers by `people` whose request this is: x-user-id, else x-username, else the baggage's user.id; null when none says. */
+export const userNumbers = (people: Names): ((bytes: Buffer, head: Head) => number | null) => {
+  const inHeader = recalling((bytes, from, to) => people.number(bytes.toString('utf8', from, to)));
+  return (bytes, head) => {
+    const { from, to } = isThere(head.userId) ? head.userId : head.username;
+    if (to > 0) return inHeader(bytes, from, Math.min(to, from + LONGEST));
+    const user = inBaggage(bytes, head, 'user.id');
+    return user === null ? null : people.number(user);
+  };
+};
 
 /** Tells whether a request's head has the tags asked for: bytes are compared, and no text is made of those that have not. */
 export const tagMatcher = ({ user, session, requestId }: Tags): ((bytes: Buffer, head: Head) => boolean) => {
@@ -38,9 +47,6 @@ const isThere = ({ to }: Span): boolean => to > 0;
 
 const equals = (bytes: Buffer, { from, to }: Span, wanted: Buffer): boolean =>
   to > 0 && to - from === wanted.length && bytes.compare(wanted, 0, wanted.length, from, to) === 0;
-
-const textOf = (bytes: Buffer, { from, to }: Span): string | null =>
-  to > 0 ? bytes.toString('utf8', from, Math.min(to, from + LONGEST)) : null;
 
 const inBaggage = (bytes: Buffer, { baggage }: Head, key: string): string | null =>
   isThere(baggage) ? baggageMember(bytes.toString('utf8', baggage.from, baggage.to), key) : null;

@@ -1,9 +1,25 @@
 // Sorts a capture's packets into conversations: the same packets give the same conversations with the same numbers.
-import { type Connections, type ConnectionTable, connectionTable, MOST_CONNECTIONS } from './connections.ts';
+import {
+  type Connections,
+  type ConnectionTable,
+  connectionTable,
+  MOST_CONNECTIONS,
+  PLACE,
+  RARE_SLOT,
+  SIDE,
+  SIDE_DOUBLES,
+  SLOT_DOUBLES,
+  serialOf,
+} from './connections.ts';
 import type { Accept } from './filter.ts';
 import { emptyHeaders, type Headers, readHeaders, SYN, TCP } from './headers.ts';
 import type { Visit } from './records.ts';
 import { opensAnother, takeSyn } from './sequence.ts';
+
+const { WORDS, DOUBLES } = PLACE;
+const { PACKETS } = SIDE;
+const { OCTETS } = SIDE_DOUBLES;
+const { SERIAL, LAST_AT } = SLOT_DOUBLES;
 
 /** What has gone by. Instants are seconds since the epoch and nanoseconds; null before the first packet that has one. */
 export type Passed = {
@@ -18,8 +34,8 @@ export type Passed = {
   readonly undecoded: Map<number, number>;
 };
 
-/** Takes a packet of a conversation: who sent it, when in nanoseconds after the first (NaN without a time), how long. */
-export type OnSide = (side: number, h: Headers, bytes: Buffer, at: number, length: number) => void;
+/** Takes a packet of a conversation, of the side that sent it. */
+export type OnSide = (side: number, h: Headers, bytes: Buffer) => void;
 
 export type Tracker = {
   readonly visit: Visit;
@@ -48,13 +64,11 @@ export const createTracker = (
     last: null,
     undecoded: new Map(),
   };
-  const table = connectionTable((slot) => retire(table.state, slot, now), connections);
+  const table = connectionTable((slot) => retire(table.state, slot, time.now), connections);
   const it = table.state;
   const take = onSide(it);
-  let base = -1;
-  let now = 0;
-  let lastSeconds = 0;
-  let lastNanos = 0;
+  /** In an object, where a number with a fraction is written in place; a variable would be a new one for every packet. */
+  const time = { base: -1, now: 0, seconds: 0, nanos: 0 };
   let serial = 0;
 
   const clock = (seconds: number, nanos: number): number => {
@@ -62,37 +76,36 @@ export const createTracker = (
       passed.untimed += 1;
       return Number.NaN;
     }
-    if (base < 0) {
-      base = seconds;
+    if (time.base < 0) {
+      time.base = seconds;
       passed.first = { seconds, nanos };
     }
-    lastSeconds = seconds;
-    lastNanos = nanos;
-    now = (seconds - base) * 1e9 + nanos;
-    return now;
+    time.seconds = seconds;
+    time.nanos = nanos;
+    time.now = (seconds - time.base) * 1e9 + nanos;
+    return time.now;
   };
 
-  const begin = (side: number, h: Headers, at: number): void => {
+  const begin = (side: number, h: Headers): void => {
     const slot = side >> 1;
-    if (it.serial[slot] !== 0) {
-      retire(it, slot, now);
+    if (serialOf(it, slot) !== 0) {
+      retire(it, slot, time.now);
       table.renew(slot);
     }
     serial += 1;
-    it.serial[slot] = serial;
-    it.firstAt[slot] = at;
-    if (h.protocol !== TCP) it.client[slot] = 1 + (side & 1);
+    it.slotDoubles[(slot << DOUBLES) + SERIAL] = serial;
+    if (h.protocol !== TCP) it.rareSlots[(slot << WORDS) + RARE_SLOT.CLIENT] = 1 + (side & 1);
   };
 
-  const packet = (h: Headers, bytes: Buffer, at: number, length: number): void => {
+  const packet = (h: Headers, bytes: Buffer, length: number): void => {
     const side = table.side(h);
     const slot = side >> 1;
-    if (it.serial[slot] === 0 || opensAnother(it, side, h)) begin(side, h, at);
-    it.packets[side]! += 1;
-    it.octets[side]! += length;
-    if (h.flags & SYN) takeSyn(it, side, h, at);
-    take(side, h, bytes, at, length);
-    it.lastAt[slot] = at;
+    if (serialOf(it, slot) === 0 || opensAnother(it, side, h)) begin(side, h);
+    it.sides[(side << WORDS) + PACKETS]! += 1;
+    it.sideDoubles[(side << DOUBLES) + OCTETS]! += length;
+    if (h.flags & SYN) takeSyn(it, side, h);
+    take(side, h, bytes);
+    it.slotDoubles[(slot << DOUBLES) + LAST_AT] = h.at;
   };
 
   return {
@@ -101,22 +114,22 @@ export const createTracker = (
     visit(bytes, from, to, length, linkType, seconds, nanos) {
       passed.packets += 1;
       passed.octets += length;
-      const at = clock(seconds, nanos);
+      headers.at = clock(seconds, nanos);
       if (!readHeaders(linkType, bytes, from, to, headers)) {
         passed.undecoded.set(linkType, (passed.undecoded.get(linkType) ?? 0) + 1);
         return;
       }
       if (!accept(headers)) return;
       passed.accepted += 1;
-      packet(headers, bytes, at, length);
+      packet(headers, bytes, length);
     },
     finish() {
-      if (passed.first) passed.last = { seconds: lastSeconds, nanos: lastNanos };
-      for (const slot of table.slots()) retire(it, slot, now);
+      if (passed.first) passed.last = { seconds: time.seconds, nanos: time.nanos };
+      for (const slot of table.slots()) retire(it, slot, time.now);
     },
     instant(at) {
       const whole = Math.floor(at / 1e9);
-      return { seconds: base + whole, nanos: at - whole * 1e9 };
+      return { seconds: time.base + whole, nanos: at - whole * 1e9 };
     },
   };
 };
