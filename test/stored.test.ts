@@ -66,7 +66,12 @@ describe('a stored run', () => {
       await writeFile(join(folder, name), text.slice(0, -20));
       const shorter = await readRun(folder);
       await writeFile(join(folder, name), text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1));
-      expect(shorter).toEqual(await readRun(folder));
+      const whole = await readRun(folder);
+      // A checksum is of the file as it is.
+      expect({ ...shorter, ledger: { ...shorter.ledger, sha256: '' } }).toEqual({
+        ...whole,
+        ledger: { ...whole.ledger, sha256: '' },
+      });
     },
   );
 
