@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { type ToolOptions, tool, tools } from '../src/tools.ts';
@@ -33,14 +33,18 @@ const fakeDebian = async (bin: string, update = ':', unpack = ':'): Promise<void
   );
 };
 
-/** What the machine itself has in its sbin folders is nothing to these tests. */
+/** What the machine itself has in its folders is nothing to these tests, but for what a script cannot do without. */
 const sbin: readonly string[] = [];
+const PLAIN = ['sh', 'cat', 'chmod', 'mkdir', 'touch'];
 
 const place = async () => {
   const dir = await temporary();
   const bin = join(dir.path, 'bin');
+  const plain = join(dir.path, 'plain');
   const cache = join(dir.path, 'cache');
-  const env = { PATH: [bin, '/usr/bin', '/bin'].join(delimiter), FIREDRILL_CACHE: cache };
+  await mkdir(plain);
+  await Promise.all(PLAIN.map((name) => symlink(join('/bin', name), join(plain, name))));
+  const env = { PATH: [bin, plain].join(delimiter), FIREDRILL_CACHE: cache };
   return { bin, cache, env, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
 };
 const bundlesIn = async (cache: string): Promise<string[]> => {
