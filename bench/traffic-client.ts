@@ -6,6 +6,7 @@ import { Client, type Dispatcher, Pool } from 'undici';
 import { fromMs, systemClock, toMs } from '../src/time.ts';
 import { identity, requestHeaders, runHeaders } from '../src/traffic/identity.ts';
 import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
+import { queue } from '../src/traffic/queue.ts';
 import { tellTraffic } from '../src/traffic/tell.ts';
 
 export type Result = {
@@ -75,7 +76,7 @@ const openLoop = async (
 const idleStack: Who = async (url, rate, seconds) => {
   const stack = Array.from({ length: CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
   const clients = [...stack];
-  const waiting: number[] = [];
+  const waiting = queue<{ readonly n: number }>();
   let left = rate * seconds;
   let ended = (): void => {};
   const all = new Promise<void>((resolve) => {
@@ -86,8 +87,8 @@ const idleStack: Who = async (url, rate, seconds) => {
       left -= 1;
       if (left === 0) ended();
       const next = waiting.shift();
-      if (next === undefined) stack.push(client);
-      else go(client, next);
+      if (next) go(client, next.n);
+      else stack.push(client);
     };
     client.dispatch({ method: 'GET', path: '/', headers: headersOf(n) }, handler(free));
   };
@@ -97,7 +98,7 @@ const idleStack: Who = async (url, rate, seconds) => {
     (n) => {
       const client = stack.pop();
       if (client) go(client, n);
-      else waiting.push(n);
+      else waiting.push({ n });
     },
     () => all,
   );

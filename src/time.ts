@@ -66,16 +66,18 @@ export const iso = (at: Nanos): string => {
 export const stamps = (startAt: Nanos): ((ms: number) => string) => {
   const base = startAt / SECOND;
   const offset = Number(startAt % SECOND);
-  let second = Number.NaN;
-  let text = '';
+  // Several at once: when a request was due, when it was sent and when it ended may lie far apart.
+  const texts = new Map<number, string>();
+  const textOf = (second: number): string => {
+    const text = iso((base + BigInt(second)) * SECOND).slice(0, 20);
+    if (texts.size >= MOST_SECONDS) texts.clear();
+    texts.set(second, text);
+    return text;
+  };
   return (ms) => {
     const nanos = offset + Math.round(ms * 1e6);
-    const whole = Math.floor(nanos / 1e9);
-    if (whole !== second) {
-      second = whole;
-      text = iso((base + BigInt(whole)) * SECOND).slice(0, 20);
-    }
-    return `${text}${String(1e9 + nanos - whole * 1e9).slice(1)}Z`;
+    const second = Math.floor(nanos / 1e9);
+    return `${texts.get(second) ?? textOf(second)}${String(1e9 + nanos - second * 1e9).slice(1)}Z`;
   };
 };
 

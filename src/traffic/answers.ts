@@ -55,9 +55,10 @@ export const answers = (): Answers => {
     const rest = all.subarray(end + 4);
     status = statusIn(text);
     if (status < 200) return rest.length > 0 ? onHead(rest) : null;
-    if (!lasting(text)) reusable = false;
-    keptMs = keptIn(text);
-    return onBody(framing(text), rest);
+    const fields = fieldsIn(text);
+    if (!lasting(text, fields)) reusable = false;
+    keptMs = keptIn(fields);
+    return onBody(framing(fields), rest);
   };
 
   const onBody = (framed: Framing, rest: Buffer): number | null => {
@@ -115,14 +116,37 @@ const statusIn = (head: string): number => {
   return Number(status);
 };
 
-/** RFC 9112, section 9.3: HTTP/1.1 keeps its connections unless it says otherwise, HTTP/1.0 the other way round. */
-const lasting = (head: string): boolean => {
-  const said = /\r\nconnection:([^\r]*)/i.exec(head)?.[1]?.toLowerCase();
-  return head.startsWith('HTTP/1.0') ? !!said?.includes('keep-alive') : !said?.includes('close');
+/** The values of those fields that say where an answer ends and what becomes of its connection. */
+type Fields = {
+  connection: string[];
+  'keep-alive': string[];
+  'transfer-encoding': string[];
+  'content-length': string[];
+};
+const [SHORTEST, LONGEST] = ['connection'.length, 'transfer-encoding'.length];
+
+/** Found line by line: a search for each of them, in any case, takes as long as all else that an answer needs. */
+const fieldsIn = (head: string): Fields => {
+  const found: Fields = { connection: [], 'keep-alive': [], 'transfer-encoding': [], 'content-length': [] };
+  for (let at = head.indexOf('\r\n'); at >= 0; ) {
+    const from = at + 2;
+    at = head.indexOf('\r\n', from);
+    const colon = head.indexOf(':', from);
+    if (colon - from < SHORTEST || colon - from > LONGEST) continue;
+    const name = head.slice(from, colon).toLowerCase();
+    if (Object.hasOwn(found, name)) found[name as keyof Fields].push(head.slice(colon + 1, at < 0 ? undefined : at));
+  }
+  return found;
 };
 
-const keptIn = (head: string): number | null => {
-  const seconds = /\r\nkeep-alive:[^\r]*?\btimeout=(\d+)/i.exec(head)?.[1];
+/** RFC 9112, section 9.3: HTTP/1.1 keeps its connections unless it says otherwise, HTTP/1.0 the other way round. */
+const lasting = (head: string, { connection }: Fields): boolean => {
+  const said = connection.join().toLowerCase();
+  return head.startsWith('HTTP/1.0') ? said.includes('keep-alive') : !said.includes('close');
+};
+
+const keptIn = (fields: Fields): number | null => {
+  const seconds = /\btimeout=(\d+)/i.exec(fields['keep-alive'].join())?.[1];
   return seconds ? Number(seconds) * 1000 : null;
 };
 
@@ -130,17 +154,15 @@ const keptIn = (head: string): number | null => {
 type Framing = number | 'chunks' | 'end';
 
 /** RFC 9112, section 6.3: Transfer-Encoding goes before Content-Length; of several lengths all must be the same. */
-const framing = (head: string): Framing => {
-  const coding = /\r\ntransfer-encoding:([^\r]*)/i.exec(head)?.[1];
-  if (coding !== undefined) return /\bchunked[ \t]*$/i.test(coding) ? 'chunks' : 'end';
-  const length = /\r\ncontent-length:([^\r]*)/i.exec(head);
-  if (!length) return 'end';
-  const lengths = new Set(
-    [...head.matchAll(/\r\ncontent-length:([^\r]*)/gi)]
-      .flatMap(([, value]) => value!.split(','))
-      .map((value) => value.trim()),
-  );
-  const [only] = lengths;
-  if (lengths.size !== 1 || !/^\d{1,15}$/.test(only!)) throw new Malformed('malformed response');
+const framing = (fields: Fields): Framing => {
+  const codings = fields['transfer-encoding'];
+  if (codings.length > 0) return /\bchunked[ \t]*$/i.test(codings.join()) ? 'chunks' : 'end';
+  const lengths = fields['content-length'];
+  if (lengths.length === 0) return 'end';
+  const [only, ...others] = lengths
+    .join()
+    .split(',')
+    .map((value) => value.trim());
+  if (others.some((other) => other !== only) || !/^\d{1,15}$/.test(only!)) throw new Malformed('malformed response');
   return Number(only);
 };

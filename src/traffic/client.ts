@@ -34,6 +34,10 @@ const LOOP_RESOLUTION_MS = 10;
 /** So many requests are looked at before the start; a plan that has more is taken to go on as it begins. */
 const AHEAD = 10_000;
 
+/** While so many wait for a connection, no more are taken from the plan: what can't be sent anyway need not be in memory. */
+const MOST_WAITING = 4096;
+const LOOKED_EVERY_MS = 5;
+
 /** A backlog leaves in portions, so that answers are read meanwhile. */
 const PORTION = 64;
 
@@ -124,11 +128,17 @@ class Sending {
       }
       if (this.#signal.aborted) break;
       this.#launch(flight);
-      if (++portion % PORTION === 0) await turn();
+      if (++portion % PORTION === 0) await this.#turn();
       if (this.#signal.aborted) break;
     }
     this.#departed = true;
     this.#over();
+  }
+
+  async #turn(): Promise<void> {
+    await turn();
+    while (this.#waiting.size() >= MOST_WAITING && !this.#signal.aborted)
+      await this.#rest(this.#now() + LOOKED_EVERY_MS, this.#signal);
   }
 
   #launch(flight: Flight): void {

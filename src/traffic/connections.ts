@@ -43,10 +43,11 @@ export type Connections = Disposable & {
 export const connections = (url: URL, limit: number): Connections => {
   const all = new Set<Connection>();
   const idle: Connection[] = [];
+  const post = posting();
   let opened = 0;
   const create = (): Connection | null => {
     if (all.size >= limit) return null;
-    const connection: Connection = connectionTo(url, () => all.delete(connection));
+    const connection: Connection = connectionTo(url, post, () => all.delete(connection));
     all.add(connection);
     opened += 1;
     return connection;
@@ -78,13 +79,32 @@ export const connections = (url: URL, limit: number): Connections => {
   };
 };
 
+type Post = (socket: Socket, text: string) => void;
+
+/**
+ * Writes all that one turn of the event loop sends at its end, one after the other: requests that are written between the answers
+ * that are read wake the server for each, which costs both sides several times as much (measured: docs/adr/0016).
+ */
+const posting = (): Post => {
+  let waiting: { readonly socket: Socket; readonly text: string }[] = [];
+  const flush = (): void => {
+    const all = waiting;
+    waiting = [];
+    for (const { socket, text } of all) if (!socket.destroyed) socket.write(text, 'utf8');
+  };
+  return (socket, text) => {
+    if (waiting.length === 0) setImmediate(flush);
+    waiting.push({ socket, text });
+  };
+};
+
 const NOWHERE: Ends = { local: null, remote: null };
 /** Servers hang up on idle connections after 5 s or more, unless they say when; a second less is safe on slow networks. */
 const KEPT_MS = 5000;
 const MARGIN_MS = 1000;
 const READ_BYTES = 65_536;
 
-const connectionTo = (url: URL, gone: () => void): Connection => {
+const connectionTo = (url: URL, post: Post, gone: () => void): Connection => {
   const read: Answers = answers();
   let ends = NOWHERE;
   let told: Told | null = null;
@@ -129,7 +149,7 @@ const connectionTo = (url: URL, gone: () => void): Connection => {
     send: (method, text, who) => {
       told = who;
       read.await(method);
-      socket.write(text, 'utf8');
+      post(socket, text);
     },
     usable: () => !over && socket.writable && ticks() - idleSince < (read.keptMs() ?? KEPT_MS) - MARGIN_MS,
     destroy: () => {

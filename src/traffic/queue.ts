@@ -4,6 +4,7 @@ export type Queue<T> = {
   push(item: T): void;
   first(): T | undefined;
   shift(): T | undefined;
+  size(): number;
   all(): T[];
 };
 
@@ -25,6 +26,7 @@ export const queue = <T>(): Queue<T> => {
       }
       return item;
     },
+    size: () => items.length - at,
     all: () => items.slice(at) as T[],
   };
 };
