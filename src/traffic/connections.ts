@@ -83,7 +83,7 @@ type Post = (socket: Socket, text: string) => void;
 
 /**
  * Writes all that one turn of the event loop sends at its end, one after the other: requests that are written between the answers
- * that are read wake the server for each, which costs both sides several times as much (measured: docs/adr/0016).
+ * that are read would wake an idle server for each of them. Besides, a server that hangs up after its answer is noticed by then.
  */
 const posting = (): Post => {
   let waiting: { readonly socket: Socket; readonly text: string }[] = [];
