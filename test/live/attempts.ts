@@ -16,6 +16,8 @@ export type Drilled = { readonly ran: Ran; readonly verdict: Verdict | null; rea
 type Options = {
   readonly who?: Who;
   readonly env?: Readonly<Record<string, string>>;
+  /** Which exit codes will do; 0. */
+  readonly codes?: readonly number[];
   /** What must hold before the drill is run again. */
   readonly between?: () => Promise<void>;
 };
@@ -52,13 +54,14 @@ const ourTurn = async (attempt: number): Promise<void> => {
  * with what failed, and run again; the last one is returned.
  */
 export const drilled = async (args: readonly string[], out: string, options: Options = {}): Promise<Drilled> => {
+  const { codes = [0] } = options;
   for (let attempt = 1; ; attempt += 1) {
     const own = join(out, String(attempt));
     await ourTurn(attempt);
     const ran = await firedrill(['run', ...args, '--out', own], options.who, options.env);
     const [run = own] = await runsIn(own).catch(() => []);
     const verdict = await verdictOf(run).catch(() => null);
-    if (ran.code === 0 || attempt === ATTEMPTS) return { ran, verdict, run };
+    if (codes.includes(ran.code as number) || attempt === ATTEMPTS) return { ran, verdict, run };
     process.stderr.write(`${args[0]}, attempt ${attempt}: ${await whole(ran, run, verdict)}\n`);
     await options.between?.();
   }
