@@ -1,7 +1,8 @@
 // Sending traffic, against what else would be used for it, in one run: `npm run bench:traffic`, with `-- whole` for a minute at
-// 50,000 requests a second and ten million requests in all, with `-- omission` or another part's name for that part. Client and server have a core each. Every client gives each request
-// its own ids; only firedrill keeps a ledger. Numbers are the best of several rounds, each with everybody in turn, since other
-// work on the machine only ever makes them worse. Tools that are not installed are named.
+// 50,000 requests a second and ten million requests in all, with `-- omission` or another part's name for that part. Client and
+// server have a core each. Every client gives each request its own ids; only firedrill keeps a ledger. Numbers are the best of
+// several rounds, each with everybody in turn, since other work on the machine only ever makes them worse. Tools that are not
+// installed are named.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -152,8 +153,8 @@ const lateness = async (ledger: string): Promise<{ p50: number; p99: number; max
       if (due - start >= WARM_UP_S * 1e9) late.push((offset(sent) - due) / 1e6);
     }
   const sorted = Float64Array.from(late).sort();
-  const share = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
-  return { p50: share(0.5), p99: share(0.99), max: share(1) };
+  const quantile = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
+  return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
 };
 
 const at = async (load: Load, what: string): Promise<void> => {

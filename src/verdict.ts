@@ -181,6 +181,12 @@ const tail = (plan: Plan, layer: LayerName): Nanos => {
 const judgedUntil = (plan: Plan, layer: LayerName, times: Times): Nanos =>
   (times.healing ?? times.start + fromMs(phase(plan, 'hold').until)) + tail(plan, layer);
 
+/** A layer's looks, up to one that shows all that is judged and may have waited its turn. */
+const judgedLooks = ({ plan, evidence }: Stored, layer: LayerName, times: Times): Look[] => {
+  const end = judgedUntil(plan, layer, times) + fromMs(5000);
+  return evidence.looks.filter((look) => look.layer === layer && look.asked < end);
+};
+
 const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdict => {
   const { plan, evidence } = stored;
   const baseline = phaseWindow(plan, times, 'baseline');
@@ -202,9 +208,7 @@ const judgeLayer = (layer: LayerName, stored: Stored, times: Times): LayerVerdic
     return { finding, grade: grade(finding, data, plan, times) };
   };
   const last = judge(end, Number.POSITIVE_INFINITY);
-  const judged = looks.filter(
-    (look) => look.asked > (times.injected ?? quiet.until) && look.asked < end + fromMs(5000),
-  );
+  const judged = judgedLooks(stored, layer, times).filter(({ asked }) => asked > (times.injected ?? quiet.until));
   const grades =
     times.injected && plan.truth.on
       ? climb(judged, last.grade, (look) => judge(min(end, look.asked - settle(plan, layer)), look.n).grade)
@@ -498,13 +502,12 @@ const faultDecision = (
  * What a layer answered before the fault and, in the later half of its looks or longer, no more: a part of it was lost. Another part
  * may have located the fault, as Prometheus does without the Alertmanager that would have told somebody.
  */
-const lost = ({ plan, evidence }: Stored, layer: LayerName, times: Times): string[] => {
-  const end = judgedUntil(plan, layer, times) + fromMs(5000);
-  const looks = evidence.looks.filter((look) => look.layer === layer && look.asked < end);
+const lost = (stored: Stored, layer: LayerName, times: Times): string[] => {
+  const looks = judgedLooks(stored, layer, times);
   const isSince = ({ asked }: Look): boolean => times.injected !== null && asked > times.injected;
   const since = looks.filter(isSince);
   const later = since.slice(Math.floor(since.length / 2));
-  const gaps = evidence.gaps.filter((gap) => gap.layer === layer);
+  const gaps = stored.evidence.gaps.filter((gap) => gap.layer === layer);
   const without = (look: Look, query: string): boolean =>
     gaps.some((gap) => gap.look === look.n && gap.query === query);
   const answered = (look: Look, query: string): boolean =>

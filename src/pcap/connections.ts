@@ -173,9 +173,9 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
     return slot;
   };
 
-  const open = (headers: Headers, forward: boolean, at: number): number => {
+  const open = (headers: Headers, place: number, ports: number, at: number): number => {
     const slot = room();
-    writeKey(slots, slot << WORDS, headers, forward);
+    writeKey(slots, slot << WORDS, headers, place, ports);
     forget(state, slot);
     slots[(slot << WORDS) + CHAIN] = heads[at]!;
     heads[at] = slot + 1;
@@ -185,14 +185,15 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
   return {
     state,
     side(headers) {
-      const forward = inOrder(headers);
+      const place = inOrder(headers) ? 0 : 1;
+      const ports = portsOf(headers, place);
       const at = hashOf(headers) & mask;
       let slot = heads[at]! - 1;
-      while (slot >= 0 && !(forward ? isKey(slots, slot << WORDS, headers) : isReverse(slots, slot << WORDS, headers)))
+      while (slot >= 0 && !isKey(slots, slot << WORDS, headers, place, ports))
         slot = slots[(slot << WORDS) + CHAIN]! - 1;
-      if (slot < 0) slot = open(headers, forward, at);
+      if (slot < 0) slot = open(headers, place, ports, at);
       slots[(slot << WORDS) + RECENT] = 1;
-      return 2 * slot + (forward ? 0 : 1);
+      return 2 * slot + place;
     },
     renew: (slot) => forget(state, slot),
     slots: function* () {
@@ -222,7 +223,9 @@ const inOrder = ({ s0, s1, s2, s3, d0, d1, d2, d3, sourcePort, destinationPort }
   return sourcePort <= destinationPort;
 };
 
-const portsOf = (smaller: number, larger: number): number => (smaller << 16) | larger;
+/** Both ports in one word, side 0's in its upper half. */
+const portsOf = ({ sourcePort, destinationPort }: Headers, place: number): number =>
+  place === 0 ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
 
 /** The same for both directions: each end is mixed by itself, and the two are added. */
 const hashOf = (h: Headers): number =>
@@ -250,35 +253,28 @@ const spread = (hash: number): number => {
   return twice ^ (twice >>> 16);
 };
 
-const isKey = (slots: Int32Array, at: number, h: Headers): boolean =>
-  slots[at + PORTS] === portsOf(h.sourcePort, h.destinationPort) &&
-  slots[at + 3] === h.s3 &&
-  slots[at + 7] === h.d3 &&
-  slots[at + PROTOCOL] === h.protocol &&
-  slots[at] === h.s0 &&
-  slots[at + 1] === h.s1 &&
-  slots[at + 2] === h.s2 &&
-  slots[at + 4] === h.d0 &&
-  slots[at + 5] === h.d1 &&
-  slots[at + 6] === h.d2;
+/** Whether the slot at `at` has these ends, the source as its side `place`. */
+const isKey = (slots: Int32Array, at: number, h: Headers, place: number, ports: number): boolean => {
+  const source = at + 4 * place;
+  const destination = at + 4 * (place ^ 1);
+  return (
+    slots[at + PORTS] === ports &&
+    slots[source + 3] === h.s3 &&
+    slots[destination + 3] === h.d3 &&
+    slots[at + PROTOCOL] === h.protocol &&
+    slots[source] === h.s0 &&
+    slots[source + 1] === h.s1 &&
+    slots[source + 2] === h.s2 &&
+    slots[destination] === h.d0 &&
+    slots[destination + 1] === h.d1 &&
+    slots[destination + 2] === h.d2
+  );
+};
 
-const isReverse = (slots: Int32Array, at: number, h: Headers): boolean =>
-  slots[at + PORTS] === portsOf(h.destinationPort, h.sourcePort) &&
-  slots[at + 3] === h.d3 &&
-  slots[at + 7] === h.s3 &&
-  slots[at + PROTOCOL] === h.protocol &&
-  slots[at] === h.d0 &&
-  slots[at + 1] === h.d1 &&
-  slots[at + 2] === h.d2 &&
-  slots[at + 4] === h.s0 &&
-  slots[at + 5] === h.s1 &&
-  slots[at + 6] === h.s2;
-
-const writeKey = (slots: Int32Array, at: number, h: Headers, forward: boolean): void => {
-  const [source, destination] = forward ? [at, at + 4] : [at + 4, at];
-  slots.set([h.s0, h.s1, h.s2, h.s3], source);
-  slots.set([h.d0, h.d1, h.d2, h.d3], destination);
-  slots[at + PORTS] = forward ? portsOf(h.sourcePort, h.destinationPort) : portsOf(h.destinationPort, h.sourcePort);
+const writeKey = (slots: Int32Array, at: number, h: Headers, place: number, ports: number): void => {
+  slots.set([h.s0, h.s1, h.s2, h.s3], at + 4 * place);
+  slots.set([h.d0, h.d1, h.d2, h.d3], at + 4 * (place ^ 1));
+  slots[at + PORTS] = ports;
   slots[at + PROTOCOL] = h.protocol;
 };
 
