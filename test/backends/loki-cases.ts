@@ -237,7 +237,8 @@ const parameters = (from: Nanos): Case[] => {
 /** Labels, their values and series. */
 const names = (from: Nanos): Case[] => {
   const window = windowFrom(from);
-  const elsewhere = { start: String(from - 7200n * SECOND), end: String(from - 3600n * SECOND) };
+  // Before all lines, and no more than the two and a half hours ago for which ingesters are asked.
+  const elsewhere = { start: String(from - 1200n * SECOND), end: String(from - 600n * SECOND) };
   const selectors = [
     '{app="web"}',
     '{app=~"gen-.*"}',
