@@ -31,7 +31,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 export const endless: Sends = (response) => {
   response.writeHead(200, JSON_TYPE);
   response.write('{"data":["');
-  const chunk = Buffer.alloc(2 ** 16, 'a');
+  const chunk = Buffer.alloc(2 ** 20, 'a');
   const more = (): void => {
     while (response.writable && response.write(chunk));
   };
