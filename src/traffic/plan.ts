@@ -282,6 +282,9 @@ const weighted = (weights: Weights, uniform: number): string => {
 
 const lastRate = ({ rate, arrivals }: Load): number => (typeof arrivals === 'object' ? arrivals.rampTo : rate);
 
+/** Requests per second, where most are due. */
+export const peakRate = (load: Load): number => Math.max(load.rate, lastRate(load));
+
 /** About how many requests will come of it. */
 export const about = ({ load, seconds }: PlanInput): number => ((load.rate + lastRate(load)) / 2) * seconds;
 

@@ -1,5 +1,10 @@
 // What the ledger says about the client: how much it sent, how late, and whether it kept up. Pure.
-import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import {
+  build,
+  decodeFromCompressedBase64 as decoded,
+  encodeIntoCompressedBase64 as encoded,
+  type Histogram,
+} from 'hdr-histogram-js';
 import { failed, type LedgerRecord, type TrafficSummary, untold } from './ledger.ts';
 import type { Pace } from './plan.ts';
 
@@ -19,6 +24,15 @@ export type LoopDelay = { readonly p50: number; readonly p99: number; readonly m
 /** What the client says of itself: how late its event loop ran, and how many connections it opened. */
 export type ClientState = { readonly loopDelayMs: LoopDelay; readonly connections: number };
 
+/** Several clients as one: the latest loop of them is its own, for each has a part of every stretch of the plan. */
+export const together = (clients: readonly ClientState[]): ClientState => {
+  const latest = (of: keyof LoopDelay): number => Math.max(0, ...clients.map(({ loopDelayMs }) => loopDelayMs[of]));
+  return {
+    loopDelayMs: { p50: latest('p50'), p99: latest('p99'), max: latest('max') },
+    connections: clients.reduce((sum, { connections }) => sum + connections, 0),
+  };
+};
+
 export type ClientSummary = TrafficSummary & {
   readonly planned: number;
   readonly aborted: number;
@@ -33,13 +47,24 @@ export type ClientSummary = TrafficSummary & {
   readonly connections: number | null;
 };
 
+/** What one client counted, in JSON: histograms are of microseconds, in HdrHistogram's V2 encoding, compressed, in base64. */
+export type Counted = {
+  readonly counts: Counts;
+  readonly latency: string;
+  readonly service: string;
+  readonly lateness: string;
+};
+
+type Counts = Readonly<Record<'seen' | 'sent' | 'answered' | 'failed' | 'aborted' | 'unsent', number>>;
+
 /** Takes records one by one, so that a long run need not be held in memory. */
 export type Tally = {
   add(record: LedgerRecord): void;
+  /** Takes what another tally counted; throws when a histogram in it is none. */
+  merge(other: Counted): void;
+  counted(): Counted;
   /** Of a client that had this plan; null where nobody told of it. */
   summary(pace: Pace, client: ClientState | null): ClientSummary;
-  /** The histogram behind `latencyMs`, in microseconds: HdrHistogram's V2 encoding, compressed, in base64. */
-  latency(): string;
 };
 
 /**
@@ -68,6 +93,18 @@ export const tally = (): Tally => {
     put(latency, record.latencyMs ?? 0);
     put(service, record.serviceMs ?? 0);
   };
+  const merge = (other: Counted): void => {
+    for (const of of Object.keys(counts) as (keyof Counts)[]) counts[of] += other.counts[of];
+    latency.add(decoded(other.latency));
+    service.add(decoded(other.service));
+    lateness.add(decoded(other.lateness));
+  };
+  const counted = (): Counted => ({
+    counts: { ...counts },
+    latency: encoded(latency),
+    service: encoded(service),
+    lateness: encoded(lateness),
+  });
   const summary = ({ planned, spacingMs }: Pace, client: ClientState | null): ClientSummary => {
     const loopDelayMs = client?.loopDelayMs ?? null;
     const { sent, answered, failed, aborted } = counts;
@@ -77,7 +114,7 @@ export const tally = (): Tally => {
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
     return { planned, sent, answered, failed, aborted, saturated, ...times, connections: client?.connections ?? null };
   };
-  return { add, summary, latency: () => encodeIntoCompressedBase64(latency) };
+  return { add, merge, counted, summary };
 };
 
 /** Whether its latency is one: answered, or waited for in vain as long as anybody would. */
@@ -126,11 +163,4 @@ const put = (into: Histogram, value: number): void => into.recordValue(Math.max(
 const quantiles = (of: Histogram): Quantiles => {
   const at = (percentile: number): number => (of.totalCount > 0 ? of.getValueAtPercentile(percentile) / 1000 : 0);
   return { count: of.totalCount, p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100) };
-};
-
-/** The quantiles of several clients' latencies together, from each one's `Tally.latency`. Throws when one is no histogram. */
-export const mergedLatency = (encoded: readonly string[]): Quantiles => {
-  const all = histogram();
-  for (const one of encoded) all.add(decodeFromCompressedBase64(one));
-  return quantiles(all);
 };

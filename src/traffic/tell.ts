@@ -8,10 +8,10 @@ import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
 import { inTurns } from './ledger-file.ts';
 import { paceOf, type TrafficPlan, without } from './plan.ts';
-import { type ClientSummary, tally } from './summary.ts';
+import { type ClientState, type ClientSummary, type Counted, tally, together } from './summary.ts';
 
-/** The last line. `records` is how many records there were before it; `latency` is the histogram of `done.latencyMs`. */
-export type Done = { readonly done: ClientSummary; readonly records: number; readonly latency: string };
+/** The last line. `records` is how many records there were before it; `counted` is what `done` is made from. */
+export type Done = { readonly done: ClientSummary; readonly records: number; readonly counted: Counted };
 
 export type Telling = {
   readonly plan: TrafficPlan;
@@ -25,8 +25,15 @@ export type Telling = {
   readonly unsent?: Iterable<LedgerRecord>;
 };
 
+/** What was told of one client's traffic. */
+export type Told = { readonly records: number; readonly counted: Counted; readonly client: ClientState };
+
 /** Sends the plan, but for what is `unsent`, and writes its ledger; resolves with what it came to, when all is written. */
-export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
+export const tellTraffic = async (telling: Telling): Promise<ClientSummary> =>
+  tellEnd(telling, [await tellRecords(telling)]);
+
+/** Sends the plan and writes a line for every record. */
+export const tellRecords = async (telling: Telling): Promise<Told> => {
   const { plan, startAt, output, ending, unsent = [], clock = systemClock, connections } = telling;
   output.on('error', () => ending.abort());
   const all = tally();
@@ -42,14 +49,26 @@ export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
     ...{ record, signal: ending.signal, clock, room: () => roomIn(output) },
     ...(connections ? { connections } : {}),
   });
-  const last: Done = { done: all.summary(paceOf(plan), client), records, latency: all.latency() };
   lines.flush();
+  return { records, counted: all.counted(), client };
+};
+
+/** Writes the last line, of all clients that sent a part of the plan, and ends the output. */
+export const tellEnd = async (
+  { plan, output }: Pick<Telling, 'plan' | 'output'>,
+  told: readonly Told[],
+): Promise<ClientSummary> => {
+  const all = tally();
+  for (const { counted } of told) all.merge(counted);
+  const done = all.summary(paceOf(plan), together(told.map(({ client }) => client)));
+  const records = told.reduce((sum, one) => sum + one.records, 0);
+  const last: Done = { done, records, counted: all.counted() };
   await new Promise<void>((resolve) => {
     output.end(`${JSON.stringify(last)}\n`, () => resolve());
   });
-  return last.done;
+  return done;
 };
 
 /** A reader that has gone leaves room for everything. */
-const roomIn = (output: Writable): Promise<unknown> =>
+export const roomIn = (output: Writable): Promise<unknown> =>
   output.writableNeedDrain ? once(output, 'drain').catch(() => undefined) : turn();

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { oneLine, Usage } from '../errors.ts';
 import type { Nanos } from '../model.ts';
 import { type TrafficPlan, unpacked } from './plan.ts';
-import { tellTraffic } from './tell.ts';
+import { tellFromThreads } from './threads.ts';
 
 type Job = { readonly plan: TrafficPlan; readonly startAt: Nanos };
 
@@ -31,7 +31,7 @@ const main = async (): Promise<void> => {
   const { plan, startAt } = job((await lines.next()).value);
   // process.stdout blocks on a full pipe; a reader who is slow must not make the traffic late.
   const output = createWriteStream('', { fd: 1, autoClose: false });
-  await tellTraffic({ plan, startAt, output, ending });
+  await tellFromThreads({ plan, startAt, output, ending });
   input.close();
   process.stdin.destroy();
 };

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { random } from '../../src/traffic/random.ts';
+import { tally } from '../../src/traffic/summary.ts';
 import { every, planAt, record, summarise, unsent } from './helpers.ts';
 
 const plan = (count: number, spacingMs: number) => planAt('http://h', every(spacingMs, count), 2000);
@@ -139,3 +141,30 @@ const hiccups = (next: () => number, seconds: number): ((atMs: number) => number
   }));
   return (atMs) => Math.max(0, ...pauses.filter(({ from }) => from <= atMs).map(({ from, ms }) => from + ms - atMs));
 };
+
+test('what several clients counted, merged, is what one would have counted', () => {
+  const records = fc.array(
+    fc.record({
+      part: fc.nat(3),
+      lateMs: fc.nat(700),
+      tookMs: fc.nat(5000),
+      status: fc.constantFrom(200, 404, 503, null),
+      sentAtAll: fc.boolean(),
+    }),
+    { maxLength: 50 },
+  );
+  fc.assert(
+    fc.property(records, (all) => {
+      const parts = [tally(), tally(), tally(), tally()];
+      const [whole, merged] = [tally(), tally()];
+      all.forEach(({ part, sentAtAll, ...how }, n) => {
+        const made = record(n, { atMs: n, ...how, error: how.status ? null : 'timeout', ...(sentAtAll ? {} : unsent) });
+        whole.add(made);
+        parts[part]!.add(made);
+      });
+      for (const part of parts) merged.merge(JSON.parse(JSON.stringify(part.counted())));
+      const pace = { planned: all.length, spacingMs: 1 };
+      expect(merged.summary(pace, null)).toEqual(whole.summary(pace, null));
+    }),
+  );
+});

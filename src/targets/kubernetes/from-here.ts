@@ -6,14 +6,12 @@ import { start } from '../../process.ts';
 import { program } from '../../programs.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import { packed, type TrafficPlan } from '../../traffic/plan.ts';
+import { leadMsFor } from '../../traffic/threads.ts';
 import type { Traffic } from '../target.ts';
-
-/** Time for the client's process to come up. */
-const LEAD_MS = 1500;
 
 /** The plan's traffic, ready to go: there is nothing to make ready. */
 export const trafficHere = (plan: TrafficPlan): Traffic => ({
-  leadMs: LEAD_MS,
+  leadMs: leadMsFor(plan),
   run: (startAt, signal) => trafficFromHere(plan, startAt, signal),
   [Symbol.asyncDispose]: async () => undefined,
 });

@@ -1,7 +1,7 @@
 // The ledgers of several workers made one, and what is missing from it. Pure.
 import { fromLine, type LedgerRecord } from '../../traffic/ledger.ts';
 import { numbers } from '../../traffic/numbers.ts';
-import { type ClientSummary, mergedLatency, type Quantiles } from '../../traffic/summary.ts';
+import { type ClientSummary, type Quantiles, tally } from '../../traffic/summary.ts';
 import type { Done } from '../../traffic/tell.ts';
 import type { Hello } from '../../traffic/worker-pod.ts';
 
@@ -70,8 +70,13 @@ export const lack = (told: Told, end: string, stopped: boolean): string | null =
     : `worker ${worker}: it counts ${done.records} records, not ${records} (${end})`;
 };
 
-export const summaryOf = (all: readonly Told[]): WorkersSummary => ({
-  workers: all.map(({ done }) => done?.done ?? null),
-  records: all.reduce((sum, { records }) => sum + records, 0),
-  latencyMs: mergedLatency(all.flatMap(({ done }) => (done ? [done.latency] : []))),
-});
+export const summaryOf = (all: readonly Told[]): WorkersSummary => {
+  const together = tally();
+  for (const { done } of all) if (done) together.merge(done.counted);
+  const planned = all.reduce((sum, { hello }) => sum + (hello?.planned ?? 0), 0);
+  return {
+    workers: all.map(({ done }) => done?.done ?? null),
+    records: all.reduce((sum, { records }) => sum + records, 0),
+    latencyMs: together.summary({ planned, spacingMs: 0 }, null).latencyMs,
+  };
+};

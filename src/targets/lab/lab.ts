@@ -15,6 +15,7 @@ import { milliseconds } from '../../time.ts';
 import { cacheFolder } from '../../tools/cache.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import { packed, type TrafficPlan } from '../../traffic/plan.ts';
+import { leadMsFor } from '../../traffic/threads.ts';
 import type { Endpoints, Facts, Pod, Target, Timing } from '../target.ts';
 import { type InsideEndpoints, type LabTools, type Receivers, TIMING } from './config.ts';
 import { entrance, portOf } from './forward.ts';
@@ -52,9 +53,6 @@ export type Lab = Target & {
   /** Resolves when the signal aborts; rejects as Unreachable when the lab ends by itself before. */
   ended(signal: AbortSignal): Promise<void>;
 };
-
-/** Time for the client's process to come up. */
-const LEAD_MS = 1500;
 
 /** One user, network, mount and process namespace; the invoking user is nobody special in it, but owns it. */
 export const UNSHARE = [
@@ -183,7 +181,7 @@ const lab = (
     probe: async (from, to, tag) => inside.probe(from, to, tag),
     clientUrl: `http://${ENTRY_IP}:${platform.components[platform.entry]!.port}`,
     traffic: async (plan) => ({
-      leadMs: LEAD_MS,
+      leadMs: leadMsFor(plan),
       run: (startAt, signal) => traffic(inside, runs, plan, startAt, signal),
       [Symbol.asyncDispose]: async () => undefined,
     }),

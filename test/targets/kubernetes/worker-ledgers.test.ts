@@ -19,7 +19,7 @@ const done = (records: readonly LedgerRecord[]): string => {
   return JSON.stringify({
     done: counted.summary(paceOf(PLAN), null),
     records: records.length,
-    latency: counted.latency(),
+    counted: counted.counted(),
   });
 };
 
