@@ -118,10 +118,10 @@ const gaps = (verdict: Verdict): string[] => {
 const gapWords = ({ layer, why, count, from, until }: GapGroup): string =>
   `${layer}, ${count} of its answers missing between ${clock(from)} and ${clock(until)}: ${why}`;
 
-const traffic = ({ traffic: { sent, answered, failed, saturated } }: Verdict): string[] =>
+const traffic = ({ traffic: { sent, answered, failed, connections, saturated } }: Verdict): string[] =>
   labelled(
     'traffic',
-    `${sent} sent, ${answered} answered, ${failed} failed${saturated ? `; the client was saturated: ${saturated}` : ''}`,
+    `${sent} sent over ${connections} connection${connections === 1 ? '' : 's'}, ${answered} answered, ${failed} failed${saturated ? `; the client was saturated: ${saturated}` : ''}`,
   );
 
 const fused = ({ fused: { grade, suspects } }: Verdict): string[] => {

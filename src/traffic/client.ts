@@ -9,7 +9,7 @@ import { entry, type Flight, failing, flightOf, idsOf, type Outcome } from './fl
 import type { LedgerRecord } from './ledger.ts';
 import { type PlannedRequest, peak, type TrafficPlan } from './plan.ts';
 import { queue } from './queue.ts';
-import type { ClientState, LoopDelay } from './summary.ts';
+import type { LoopDelay } from './summary.ts';
 import { writer } from './wire.ts';
 
 export type SendOptions = {
@@ -42,13 +42,13 @@ const LOOKED_EVERY_MS = 5;
 const PORTION = 64;
 
 /**
- * Sends the plan's requests at `startAt` plus their times and resolves, when each has its record, with how the
- * client itself fared. A request fails with `timeout` when it has no whole answer `timeoutMs` after it was due, with
+ * Sends the plan's requests at `startAt` plus their times and resolves, when each has its record, with how late the
+ * client's own event loop was. A request fails with `timeout` when it has no whole answer `timeoutMs` after it was due, with
  * `not sent` when it was not even begun by then, and with `aborted` when the signal came first. Never rejects for
  * what a server does. Call it some 100 ms before `startAt`, so that connections can be opened ahead. The requests are
  * taken one by one as they fall due, in the order of their times: a plan that is generated need never be in memory.
  */
-export const sendTraffic = async (plan: TrafficPlan, startAt: Nanos, options: SendOptions): Promise<ClientState> => {
+export const sendTraffic = async (plan: TrafficPlan, startAt: Nanos, options: SendOptions): Promise<LoopDelay> => {
   const ahead = [...Iterator.from(plan.requests).take(AHEAD)];
   using pool = connections(new URL(plan.url), options.connections ?? enough(ahead, plan.timeoutMs));
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
@@ -58,7 +58,7 @@ export const sendTraffic = async (plan: TrafficPlan, startAt: Nanos, options: Se
   } finally {
     delay.disable();
   }
-  return { loopDelayMs: loopDelay(delay), connections: pool.opened() };
+  return loopDelay(delay);
 };
 
 /** Each request holds a connection for `timeoutMs` at most: so many can be under way, and no server can make it more. */

@@ -35,8 +35,6 @@ export type Connections = Disposable & {
   drop(connection: Connection): void;
   /** Opens connections until there are `count`, or as many as may be. */
   warm(count: number): void;
-  /** How many were opened so far. */
-  opened(): number;
 };
 
 /** At most `limit` connections to the URL's origin. */
@@ -44,12 +42,10 @@ export const connections = (url: URL, limit: number): Connections => {
   const all = new Set<Connection>();
   const idle: Connection[] = [];
   const post = posting();
-  let opened = 0;
   const create = (): Connection | null => {
     if (all.size >= limit) return null;
     const connection: Connection = connectionTo(url, post, () => all.delete(connection));
     all.add(connection);
-    opened += 1;
     return connection;
   };
   const drop = (connection: Connection): void => {
@@ -72,7 +68,6 @@ export const connections = (url: URL, limit: number): Connections => {
     warm: (count) => {
       while (all.size < Math.min(count, limit)) idle.push(create()!);
     },
-    opened: () => opened,
     [Symbol.dispose]: () => {
       for (const connection of all) connection.destroy();
     },

@@ -77,8 +77,8 @@ const partsOf = ({ seed, pace, axis, baseline, test, held, crossing }: Frame): P
     if (record.sent !== null && inHeld(record.sent)) exposed += 1;
   };
   const all = (): ReturnType<Parts['all']> => {
-    const { sent, answered, failed, saturated } = traffic.summary(pace, null);
-    const summary = { sent, answered, failed, saturated };
+    const { sent, answered, failed, connections, saturated } = traffic.summary(pace, null);
+    const summary = { sent, answered, failed, connections, saturated };
     const parts = { baseline: before.answers(), test: after.answers(), bins: pictures.bins() };
     return { traffic: summary, exposed, effect: effect?.effect() ?? null, ...parts };
   };

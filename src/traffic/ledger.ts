@@ -34,6 +34,8 @@ export type TrafficSummary = {
   readonly sent: number;
   readonly answered: number;
   readonly failed: number;
+  /** How many connections carried them, told apart by the client's address and port. */
+  readonly connections: number;
   /** The client itself could not keep up: such a run is never a pass. Null, or why. */
   readonly saturated: string | null;
 };

@@ -6,6 +6,7 @@ import {
   type Histogram,
 } from 'hdr-histogram-js';
 import { failed, type LedgerRecord, type TrafficSummary, untold } from './ledger.ts';
+import { type Numbers, numbers } from './numbers.ts';
 import type { Pace } from './plan.ts';
 
 /** Milliseconds. */
@@ -21,16 +22,10 @@ export type Quantiles = {
 /** How late the client's own event loop ran, in milliseconds. */
 export type LoopDelay = { readonly p50: number; readonly p99: number; readonly max: number };
 
-/** What the client says of itself: how late its event loop ran, and how many connections it opened. */
-export type ClientState = { readonly loopDelayMs: LoopDelay; readonly connections: number };
-
-/** Several clients as one: the latest loop of them is its own, for each has a part of every stretch of the plan. */
-export const together = (clients: readonly ClientState[]): ClientState => {
-  const latest = (of: keyof LoopDelay): number => Math.max(0, ...clients.map(({ loopDelayMs }) => loopDelayMs[of]));
-  return {
-    loopDelayMs: { p50: latest('p50'), p99: latest('p99'), max: latest('max') },
-    connections: clients.reduce((sum, { connections }) => sum + connections, 0),
-  };
+/** The latest of several event loops at each quantile: each client has a part of every stretch of the plan. */
+export const latest = (loops: readonly LoopDelay[]): LoopDelay => {
+  const most = (of: keyof LoopDelay): number => Math.max(0, ...loops.map((loop) => loop[of]));
+  return { p50: most('p50'), p99: most('p99'), max: most('max') };
 };
 
 export type ClientSummary = TrafficSummary & {
@@ -42,9 +37,8 @@ export type ClientSummary = TrafficSummary & {
   readonly serviceMs: Quantiles;
   /** Sent minus intended. */
   readonly schedulingErrorMs: Quantiles;
+  /** Null where only the ledger is known. */
   readonly loopDelayMs: LoopDelay | null;
-  /** How many connections carried all of it; null where only the ledger is known. */
-  readonly connections: number | null;
 };
 
 /** What one client counted, in JSON: histograms are of microseconds, in HdrHistogram's V2 encoding, compressed, in base64. */
@@ -55,7 +49,7 @@ export type Counted = {
   readonly lateness: string;
 };
 
-type Counts = Readonly<Record<'seen' | 'sent' | 'answered' | 'failed' | 'aborted' | 'unsent', number>>;
+type Counts = Readonly<Record<'seen' | 'sent' | 'answered' | 'failed' | 'aborted' | 'unsent' | 'connections', number>>;
 
 /** Takes records one by one, so that a long run need not be held in memory. */
 export type Tally = {
@@ -63,8 +57,8 @@ export type Tally = {
   /** Takes what another tally counted; throws when a histogram in it is none. */
   merge(other: Counted): void;
   counted(): Counted;
-  /** Of a client that had this plan; null where nobody told of it. */
-  summary(pace: Pace, client: ClientState | null): ClientSummary;
+  /** Of a client that had this plan. */
+  summary(pace: Pace, loopDelayMs: LoopDelay | null): ClientSummary;
 };
 
 /**
@@ -78,7 +72,8 @@ const LATE_MEDIAN_MS = 50;
 
 /** Percentiles are HDR histograms', to three digits. */
 export const tally = (): Tally => {
-  const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0 };
+  const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0, connections: 0 };
+  const ports = portsOf();
   const [latency, service, lateness] = [histogram(), histogram(), histogram()];
   const add = (record: LedgerRecord): void => {
     counts.seen += 1;
@@ -86,6 +81,7 @@ export const tally = (): Tally => {
     else if (record.sent === null) counts.unsent += 1;
     if (record.status !== null) counts.answered += 1;
     if (failed(record)) counts.failed += 1;
+    if (ports.add(record.local)) counts.connections += 1;
     if (record.sent === null) return;
     counts.sent += 1;
     put(lateness, (record.latencyMs ?? 0) - (record.serviceMs ?? 0));
@@ -105,16 +101,28 @@ export const tally = (): Tally => {
     service: encoded(service),
     lateness: encoded(lateness),
   });
-  const summary = ({ planned, spacingMs }: Pace, client: ClientState | null): ClientSummary => {
-    const loopDelayMs = client?.loopDelayMs ?? null;
-    const { sent, answered, failed, aborted } = counts;
+  const summary = ({ planned, spacingMs }: Pace, loopDelayMs: LoopDelay | null): ClientSummary => {
+    const { sent, answered, failed, aborted, connections } = counts;
     const schedulingErrorMs = quantiles(lateness);
     const missing = planned - counts.seen;
     const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
-    return { planned, sent, answered, failed, aborted, saturated, ...times, connections: client?.connections ?? null };
+    return { planned, sent, answered, failed, aborted, connections, saturated, ...times };
   };
   return { add, merge, counted, summary };
+};
+
+/** Which ends of connections have been there already. A port that another connection got later counts once. */
+const portsOf = (): { add(local: LedgerRecord['local']): boolean } => {
+  const addresses = new Map<string, Numbers>();
+  return {
+    add: (local) => {
+      if (!local) return false;
+      const ports = addresses.get(local.ip) ?? numbers();
+      addresses.set(local.ip, ports);
+      return ports.add(local.port);
+    },
+  };
 };
 
 /** Whether its latency is one: answered, or waited for in vain as long as anybody would. */

@@ -8,7 +8,7 @@ import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
 import { inTurns } from './ledger-file.ts';
 import { paceOf, type TrafficPlan, without } from './plan.ts';
-import { type ClientState, type ClientSummary, type Counted, tally, together } from './summary.ts';
+import { type ClientSummary, type Counted, type LoopDelay, latest, tally } from './summary.ts';
 
 /** The last line. `records` is how many records there were before it; `counted` is what `done` is made from. */
 export type Done = { readonly done: ClientSummary; readonly records: number; readonly counted: Counted };
@@ -26,7 +26,7 @@ export type Telling = {
 };
 
 /** What was told of one client's traffic. */
-export type Told = { readonly records: number; readonly counted: Counted; readonly client: ClientState };
+export type Told = { readonly records: number; readonly counted: Counted; readonly loop: LoopDelay };
 
 /** Sends the plan, but for what is `unsent`, and writes its ledger; resolves with what it came to, when all is written. */
 export const tellTraffic = async (telling: Telling): Promise<ClientSummary> =>
@@ -45,12 +45,12 @@ export const tellRecords = async (telling: Telling): Promise<Told> => {
     lines.add(`${toLine(one)}\n`);
   };
   for (const one of unsent) record(one);
-  const client = await sendTraffic(records > 0 ? without(plan, records) : plan, startAt, {
+  const loop = await sendTraffic(records > 0 ? without(plan, records) : plan, startAt, {
     ...{ record, signal: ending.signal, clock, room: () => roomIn(output) },
     ...(connections ? { connections } : {}),
   });
   lines.flush();
-  return { records, counted: all.counted(), client };
+  return { records, counted: all.counted(), loop };
 };
 
 /** Writes the last line, of all clients that sent a part of the plan, and ends the output. */
@@ -60,7 +60,7 @@ export const tellEnd = async (
 ): Promise<ClientSummary> => {
   const all = tally();
   for (const { counted } of told) all.merge(counted);
-  const done = all.summary(paceOf(plan), together(told.map(({ client }) => client)));
+  const done = all.summary(paceOf(plan), latest(told.map(({ loop }) => loop)));
   const records = told.reduce((sum, one) => sum + one.records, 0);
   const last: Done = { done, records, counted: all.counted() };
   await new Promise<void>((resolve) => {

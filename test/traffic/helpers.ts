@@ -6,22 +6,22 @@ import { fromMs, iso, systemClock } from '../../src/time.ts';
 import { type SendOptions, sendTraffic } from '../../src/traffic/client.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import { type PlannedRequest, paceOf, type TrafficPlan } from '../../src/traffic/plan.ts';
-import { type ClientState, type ClientSummary, tally } from '../../src/traffic/summary.ts';
+import { type ClientSummary, type LoopDelay, tally } from '../../src/traffic/summary.ts';
 
 /** A plan with a list of its requests, to look into. */
 export type Listed = TrafficPlan & { readonly requests: readonly PlannedRequest[] };
 
 export const listed = (plan: TrafficPlan): Listed => ({ ...plan, requests: [...plan.requests] });
 
-/** The summary of all the plan's records; `client` is null where nobody told of it. */
+/** The summary of all the plan's records; `loop` is null where nobody told of it. */
 export const summarise = (
   records: Iterable<LedgerRecord>,
   plan: TrafficPlan,
-  client: ClientState | null = null,
+  loop: LoopDelay | null = null,
 ): ClientSummary => {
   const all = tally();
   for (const record of records) all.add(record);
-  return all.summary(paceOf(plan), client);
+  return all.summary(paceOf(plan), loop);
 };
 
 /** A plan of one GET at each of the times. */

@@ -88,7 +88,7 @@ describe('the client is saturated', () => {
     const late = summarise(
       made(60, 20, () => ({})),
       plan(60, 20),
-      { loopDelayMs: { p50: 70, p99: 90, max: 100 }, connections: 1 },
+      { p50: 70, p99: 90, max: 100 },
     );
     expect(late.saturated).toMatch(/event loop was 70 ms late half of the time/);
   });
@@ -127,7 +127,7 @@ describe('the client is not saturated', () => {
       const count = Math.round(rate * (15 + 45 * next()));
       const lateness = hiccups(next, count / rate);
       const records = made(count, 1000 / rate, (n) => ({ lateMs: 0.6 + lateness((n * 1000) / rate) }));
-      const client = { loopDelayMs: { p50: 0.5, p99: 20, max: 300 }, connections: 1 };
+      const client = { p50: 0.5, p99: 20, max: 300 };
       expect(summarise(records, plan(count, 1000 / rate), client).saturated).toBeNull();
     }
   });
@@ -167,4 +167,16 @@ test('what several clients counted, merged, is what one would have counted', () 
       expect(merged.summary(pace, null)).toEqual(whole.summary(pace, null));
     }),
   );
+});
+
+test('connections are told apart by the client’s own ends; a request that had none is of none', () => {
+  const from = (ip: string, port: number) => ({ local: { ip, port } });
+  const records = [
+    record(0, { atMs: 0, ...from('10.0.0.1', 40_000) }),
+    record(1, { atMs: 10, ...from('10.0.0.1', 40_001) }),
+    record(2, { atMs: 20, ...from('10.0.0.1', 40_000) }),
+    record(3, { atMs: 30, ...from('10.0.0.2', 40_000) }),
+    record(4, { atMs: 40, local: null, status: null, error: 'ECONNREFUSED' }),
+  ];
+  expect(summarise(records, plan(5, 10)).connections).toBe(3);
 });

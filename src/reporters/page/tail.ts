@@ -70,13 +70,14 @@ const deadlines = ({ deadlines: all }: Plan): Markup => h`
       .join(' + ')}</td></tr>`,
 )}</tbody></table>`;
 
-const again = ({ runId, seed, ledgerSha256, traffic: { sent, answered, failed, saturated } }: Verdict): Markup => h`
+const again = ({ runId, seed, ledgerSha256, traffic }: Verdict): Markup => h`
 <p>The verdict is a pure function of this folder’s files. In the folder that holds this page:</p>
 ${code('npx firedrill judge .')}
 ${facts([
   ['run id', h`<code>${runId}</code>, which tags every request`],
   ['seed', String(seed)],
-  ['requests', `${sent} sent, ${answered} answered, ${failed} failed`],
-  ['client', saturated ? `saturated: ${saturated}` : 'kept up with its plan'],
+  ['requests', `${traffic.sent} sent, ${traffic.answered} answered, ${traffic.failed} failed`],
+  ['connections', String(traffic.connections)],
+  ['client', traffic.saturated ? `saturated: ${traffic.saturated}` : 'kept up with its plan'],
   ['ledger SHA-256', h`<code class="long">${ledgerSha256}</code>`],
 ])}`;
