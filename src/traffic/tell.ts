@@ -71,4 +71,4 @@ export const tellEnd = async (
 
 /** A reader that has gone leaves room for everything. */
 export const roomIn = (output: Writable): Promise<unknown> =>
-  output.writableNeedDrain ? once(output, 'drain').catch(() => undefined) : turn();
+  output.writableNeedDrain && !output.errored ? once(output, 'drain').catch(() => undefined) : turn();

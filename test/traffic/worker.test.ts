@@ -1,10 +1,12 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from '@jest/globals';
+import { until } from '../../src/poll.ts';
 import { type Running, start } from '../../src/process.ts';
 import { program } from '../../src/programs.ts';
 import { fromMs, systemClock } from '../../src/time.ts';
 import { fromLine } from '../../src/traffic/ledger.ts';
-import type { TrafficPlan } from '../../src/traffic/plan.ts';
+import { type Load, paceOf, packed, type TrafficPlan, trafficPlan } from '../../src/traffic/plan.ts';
 import type { ClientSummary } from '../../src/traffic/summary.ts';
 import { every, planAt, serve } from './helpers.ts';
 
@@ -16,7 +18,7 @@ const worker = (): Promise<Running> =>
   });
 
 const give = ({ child }: Running, plan: TrafficPlan): void => {
-  child.stdin!.write(`${JSON.stringify({ plan, startAt: String(systemClock.now() + fromMs(400)) })}\n`);
+  child.stdin!.write(`${JSON.stringify({ plan: packed(plan), startAt: String(systemClock.now() + fromMs(400)) })}\n`);
 };
 
 const output = async ({ child }: Running): Promise<{ records: ReturnType<typeof fromLine>[]; done: ClientSummary }> => {
@@ -69,4 +71,31 @@ describe('the worker', () => {
       );
     },
   );
+});
+
+describe('a reader who is slow loses nothing, and ends nothing', () => {
+  const load: Load = { rate: 2000, arrivals: 'constant', users: 10, timeoutMs: 60_000 };
+  const journeys = { look: [{ request: 'GET /orders' as const, at: '0ms' as const }] };
+
+  test.each([
+    ['of one thread', load, 2],
+    ['of several threads', { ...load, rate: 10, arrivals: { rampTo: 10_001 } }, 1],
+  ] as [string, Load, number][])('%s', async (_, load, seconds) => {
+    let answered = 0;
+    await using server = await serve((_request, response) => {
+      answered += 1;
+      response.end();
+    });
+    await using running = await worker();
+    const plan = trafficPlan({ runId: 'run-1', seed: 1, url: server.url, load, journeys, seconds });
+    const { planned } = paceOf(plan);
+    give(running, plan);
+    // Far more than a pipe holds is written before it is read on.
+    await once(running.child.stdout!, 'readable');
+    await until('all are answered', () => (answered === planned ? true : null), { forMs: 50_000, everyMs: 50 });
+    const { records, done } = await output(running);
+    expect(records.length).toBe(planned);
+    expect(done).toMatchObject({ planned, answered: planned, aborted: 0 });
+    expect(await running.ended).toBe(0);
+  });
 });
