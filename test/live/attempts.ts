@@ -9,7 +9,7 @@ import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { Verdict } from '../../src/verdict.ts';
 import { firedrill, launch, type Ran, runsIn, type Who } from './tool.ts';
 
-const ATTEMPTS = 3;
+export const ATTEMPTS = 3;
 
 export type Drilled = { readonly ran: Ran; readonly verdict: Verdict | null; readonly run: string };
 
@@ -41,7 +41,7 @@ const stolen = async (clock = systemClock): Promise<number> => {
 };
 
 /** Waits for a machine of which most is ours, longer after it was not; where it never is, the drill has to make do. */
-const ourTurn = async (attempt: number): Promise<void> => {
+export const ourTurn = async (attempt: number): Promise<void> => {
   const calm = async (): Promise<true | null> => ((await stolen()) < MOST_STOLEN ? true : null);
   await until('a machine of our own', calm, { forMs: attempt === 1 ? 60_000 : 180_000, everyMs: 100 }).catch(
     () => undefined,
