@@ -125,6 +125,13 @@ const portsOf = (): { add(local: LedgerRecord['local']): boolean } => {
   };
 };
 
+/** What several clients counted, as one. Throws when a histogram in it is none. */
+export const merged = (parts: readonly Counted[]): Tally => {
+  const all = tally();
+  for (const one of parts) all.merge(one);
+  return all;
+};
+
 /** Whether its latency is one: answered, or waited for in vain as long as anybody would. */
 export const measured = (record: LedgerRecord): boolean =>
   !untold(record) && (record.status !== null || record.error === 'timeout');

@@ -8,7 +8,7 @@ import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
 import { inTurns } from './ledger-file.ts';
 import { paceOf, type TrafficPlan, without } from './plan.ts';
-import { type ClientSummary, type Counted, type LoopDelay, latest, tally } from './summary.ts';
+import { type ClientSummary, type Counted, type LoopDelay, type Tally, tally } from './summary.ts';
 
 /** The last line. `records` is how many records there were before it; `counted` is what `done` is made from. */
 export type Done = { readonly done: ClientSummary; readonly records: number; readonly counted: Counted };
@@ -25,44 +25,44 @@ export type Telling = {
   readonly unsent?: Iterable<LedgerRecord>;
 };
 
-/** What was told of one client's traffic. */
-export type Told = { readonly records: number; readonly counted: Counted; readonly loop: LoopDelay };
-
 /** Sends the plan, but for what is `unsent`, and writes its ledger; resolves with what it came to, when all is written. */
-export const tellTraffic = async (telling: Telling): Promise<ClientSummary> =>
-  tellEnd(telling, [await tellRecords(telling)]);
+export const tellTraffic = async (telling: Telling): Promise<ClientSummary> => {
+  const { all, loop } = await tellRecords(telling);
+  return tellEnd(telling, all, loop);
+};
 
-/** Sends the plan and writes a line for every record. */
-export const tellRecords = async (telling: Telling): Promise<Told> => {
+/** Sends the plan and writes a line for every record; resolves with the tally of them. */
+export const tellRecords = async (telling: Telling): Promise<{ readonly all: Tally; readonly loop: LoopDelay }> => {
   const { plan, startAt, output, ending, unsent = [], clock = systemClock, connections } = telling;
   output.on('error', () => ending.abort());
   const all = tally();
-  let records = 0;
   const lines = inTurns(output);
   const record = (one: LedgerRecord): void => {
     all.add(one);
-    records += 1;
     lines.add(`${toLine(one)}\n`);
   };
-  for (const one of unsent) record(one);
-  const loop = await sendTraffic(records > 0 ? without(plan, records) : plan, startAt, {
+  let overdue = 0;
+  for (const one of unsent) {
+    record(one);
+    overdue += 1;
+  }
+  const loop = await sendTraffic(overdue > 0 ? without(plan, overdue) : plan, startAt, {
     ...{ record, signal: ending.signal, clock, room: () => roomIn(output) },
     ...(connections ? { connections } : {}),
   });
   lines.flush();
-  return { records, counted: all.counted(), loop };
+  return { all, loop };
 };
 
-/** Writes the last line, of all clients that sent a part of the plan, and ends the output. */
+/** Writes the last line, of all records of the plan, and ends the output. */
 export const tellEnd = async (
   { plan, output }: Pick<Telling, 'plan' | 'output'>,
-  told: readonly Told[],
+  all: Tally,
+  loop: LoopDelay,
 ): Promise<ClientSummary> => {
-  const all = tally();
-  for (const { counted } of told) all.merge(counted);
-  const done = all.summary(paceOf(plan), latest(told.map(({ loop }) => loop)));
-  const records = told.reduce((sum, one) => sum + one.records, 0);
-  const last: Done = { done, records, counted: all.counted() };
+  const done = all.summary(paceOf(plan), loop);
+  const counted = all.counted();
+  const last: Done = { done, records: counted.counts.seen, counted };
   await new Promise<void>((resolve) => {
     output.end(`${JSON.stringify(last)}\n`, () => resolve());
   });

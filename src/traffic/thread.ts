@@ -3,12 +3,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { shard, unpacked } from './plan.ts';
 import { tellRecords } from './tell.ts';
-import type { Part } from './threads.ts';
+import type { Part, Told } from './threads.ts';
 
 const { plan, worker, of, startAt } = workerData as Part;
 const ending = new AbortController();
 parentPort!.once('message', () => ending.abort());
 const share = shard(unpacked(plan), worker, of);
-const told = await tellRecords({ plan: share, startAt, output: process.stdout, ending });
-parentPort!.postMessage(told);
+const { all, loop } = await tellRecords({ plan: share, startAt, output: process.stdout, ending });
+parentPort!.postMessage({ counted: all.counted(), loop } satisfies Told);
 parentPort!.close();

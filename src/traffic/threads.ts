@@ -6,8 +6,8 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Nanos } from '../model.ts';
 import { packed, peakRate, type TrafficPlan } from './plan.ts';
-import type { ClientSummary } from './summary.ts';
-import { roomIn, type Telling, type Told, tellEnd, tellTraffic } from './tell.ts';
+import { type ClientSummary, type Counted, type LoopDelay, latest, merged } from './summary.ts';
+import { roomIn, type Telling, tellEnd, tellTraffic } from './tell.ts';
 
 /** What a thread is given. */
 export type Part = {
@@ -17,6 +17,9 @@ export type Part = {
   readonly of: number;
   readonly startAt: Nanos;
 };
+
+/** What a thread came to. */
+export type Told = { readonly counted: Counted; readonly loop: LoopDelay };
 
 /** Requests per second of one thread: less than half of what one core was seen to send (docs/adr/0016). */
 const PER_THREAD = 10_000;
@@ -29,12 +32,13 @@ export const threadsFor = (plan: TrafficPlan, cores = availableParallelism()): n
 /** How long before the start the client's process is to be begun: each layer of it has to come up. */
 export const leadMsFor = (plan: TrafficPlan): number => (threadsFor(plan) > 1 ? 2 : 1) * LEAD_MS;
 
-/** As tellTraffic, from so many threads; a plan that was made by hand can't be made again in them. */
+/** As tellTraffic, from so many threads. */
 export const tellFromThreads = async (telling: Telling, threads = threadsFor(telling.plan)): Promise<ClientSummary> => {
-  if (threads === 1 || !telling.plan.input) return tellTraffic(telling);
+  if (threads === 1) return tellTraffic(telling);
   telling.output.on('error', () => telling.ending.abort());
   const shares = Array.from({ length: threads }, (_, worker) => fromThread(telling, worker, threads));
-  return tellEnd(telling, await Promise.all(shares));
+  const told = await Promise.all(shares);
+  return tellEnd(telling, merged(told.map(({ counted }) => counted)), latest(told.map(({ loop }) => loop)));
 };
 
 const fromThread = async ({ plan, startAt, output, ending }: Telling, worker: number, of: number): Promise<Told> => {

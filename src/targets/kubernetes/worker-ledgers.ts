@@ -1,7 +1,7 @@
 // The ledgers of several workers made one, and what is missing from it. Pure.
 import { fromLine, type LedgerRecord } from '../../traffic/ledger.ts';
 import { numbers } from '../../traffic/numbers.ts';
-import { type ClientSummary, type Quantiles, tally } from '../../traffic/summary.ts';
+import { type ClientSummary, merged, type Quantiles } from '../../traffic/summary.ts';
 import type { Done } from '../../traffic/tell.ts';
 import type { Hello } from '../../traffic/worker-pod.ts';
 
@@ -71,8 +71,7 @@ export const lack = (told: Told, end: string, stopped: boolean): string | null =
 };
 
 export const summaryOf = (all: readonly Told[]): WorkersSummary => {
-  const together = tally();
-  for (const { done } of all) if (done) together.merge(done.counted);
+  const together = merged(all.flatMap(({ done }) => (done ? [done.counted] : [])));
   const planned = all.reduce((sum, { hello }) => sum + (hello?.planned ?? 0), 0);
   return {
     workers: all.map(({ done }) => done?.done ?? null),
