@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pcapParser from 'pcap-parser';
 import { oneLine } from '../src/errors.ts';
+import { ALL } from '../src/pcap/filter.ts';
 import { inlineMore } from '../src/pcap/inline.ts';
 import { createPcapScanner } from '../src/pcap/reader.ts';
 import { readSource } from '../src/pcap/source.ts';
-import { createSurvey, type SurveyResult } from '../src/pcap/survey.ts';
+import { createSurvey, resultOf, type SurveyResult } from '../src/pcap/survey.ts';
 import { run } from '../src/process.ts';
 import { makeCapture } from './capture.ts';
 
@@ -24,10 +25,10 @@ const MOST_RSS_MB = 300;
 type Reading = { readonly name: string; readonly file: string; read(file: string): Promise<number> };
 
 const survey = async (file: string, http: boolean): Promise<{ packets: number; result: SurveyResult }> => {
-  const it = createSurvey({ filter: { ends: [], protocol: null }, tags: {}, http });
+  const it = createSurvey({ filter: { ends: [], protocol: null }, tags: {}, http, share: ALL });
   const scanner = createPcapScanner(it.visit);
   await readSource(file, scanner.push);
-  return { packets: scanner.end().packets, result: it.result() };
+  return { packets: scanner.end().packets, result: resultOf([it.found()]) };
 };
 
 /** As a user runs it, in a process of its own, which says at its end how much memory it had. */

@@ -1,16 +1,8 @@
 // What a capture shows, for a person to read and for a program.
 import type { Conversation } from '../pcap/digest.ts';
+import type { FileRead } from '../pcap/files.ts';
 import type { SurveyResult } from '../pcap/survey.ts';
 import type { TimingRow } from '../pcap/timings.ts';
-
-/** How one file was read; `end` says where and why it ended too early, or is null. */
-export type FileRead = {
-  readonly file: string;
-  readonly format: 'pcap' | 'pcapng';
-  readonly packing: 'plain' | 'gzip' | 'zstd';
-  readonly packets: number;
-  readonly end: string | null;
-};
 
 type Shown = { readonly top: number; readonly http: boolean };
 

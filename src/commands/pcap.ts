@@ -3,17 +3,16 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { oneLine, Unreachable, Usage } from '../errors.ts';
 import { createCutter } from '../pcap/cut.ts';
+import { readFiles, type Tell } from '../pcap/files.ts';
 import { accepting, type Filter, parseEnd } from '../pcap/filter.ts';
 import { inlineMore } from '../pcap/inline.ts';
-import { createPcapScanner, type PcapEnd } from '../pcap/reader.ts';
-import type { Visit } from '../pcap/records.ts';
-import { readSource } from '../pcap/source.ts';
-import { createSurvey, MOST_STRETCHES, type SurveyResult } from '../pcap/survey.ts';
+import { type Surveyed, surveyFiles, threadsFor, type Wanted } from '../pcap/shares.ts';
+import { MOST_STRETCHES, type SurveyResult } from '../pcap/survey.ts';
 import { isTagged, type Tags } from '../pcap/tags.ts';
 import { createPcapWriter } from '../pcap/write.ts';
-import { progress } from '../progress.ts';
+import { type Progress, progress } from '../progress.ts';
 import { systemClock, toMs } from '../time.ts';
-import { type FileRead, surveyJson, surveyText } from './pcap-text.ts';
+import { surveyJson, surveyText } from './pcap-text.ts';
 
 export type PcapArguments = {
   readonly file: readonly string[];
@@ -34,9 +33,7 @@ export const pcapCommand = async (argv: PcapArguments): Promise<number> => {
   const tags = tagsOf(argv);
   await check(argv, tags);
   inlineMore();
-  const survey = createSurvey({ filter, tags, http: argv.http });
-  const files = await readAll(argv.file, survey.visit);
-  const result = survey.result();
+  const { files, result } = await survey(argv.file, { filter, tags, http: argv.http });
   process.stdout.write(argv.json ? surveyJson(files, result) : surveyText(files, result, argv));
   for (const { file, end } of files) if (end) process.stderr.write(`firedrill: ${file}: ${end}\n`);
   if (argv.cut !== undefined) await cut(argv, argv.cut, filter, result);
@@ -76,55 +73,26 @@ const inputOf = async (file: string): Promise<string> => {
 const placeOf = async (file: string): Promise<string> =>
   realpath(file).catch(async () => join(await realpath(dirname(file)).catch(() => dirname(file)), basename(file)));
 
-/** Reads the files as one capture, and says on a terminal how far it is. */
-const readAll = async (files: readonly string[], visit: Visit): Promise<FileRead[]> => {
+const survey = async (files: readonly string[], wanted: Wanted): Promise<Surveyed> => {
   const show = progress(process.stderr);
-  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
-  const total = sizes.reduce((a, b) => a + b, 0);
+  try {
+    return await surveyFiles(files, wanted, await threadsFor(files, wanted), telling(show));
+  } finally {
+    show.done();
+  }
+};
+
+/** Says on a terminal how far the reading is. */
+const telling = (show: Progress): Tell => {
   const began = systemClock.now();
-  const read: FileRead[] = [];
   let shown = began;
-  let before = 0;
-  let packets = 0;
-  const tell = (file: string, done: number, count: number): void => {
+  return (file, share, packets) => {
     const now = systemClock.now();
     if (toMs(now - shown) < 200) return;
     shown = now;
-    const percent = Math.floor((100 * (before + done)) / Math.max(1, total));
-    const rate = (packets + count) / toMs(now - began) / 1000;
-    show.now(`${file}: ${percent} %, ${rate.toFixed(1)} million packets/s`);
+    const rate = packets / toMs(now - began) / 1000;
+    show.now(`${file}: ${Math.floor(100 * share)} %, ${rate.toFixed(1)} million packets/s`);
   };
-  for (const [i, file] of files.entries()) {
-    const one = await readOne(file, visit, (done, count) => tell(file, done, count));
-    read.push(one);
-    before += sizes[i]!;
-    packets += one.packets;
-  }
-  show.done();
-  return read;
-};
-
-const readOne = async (
-  file: string,
-  visit: Visit,
-  tell: (done: number, packets: number) => void,
-): Promise<FileRead> => {
-  const scanner = createPcapScanner(visit);
-  const { packing, damage } = await readSource(file, (chunk, done) => {
-    scanner.push(chunk);
-    tell(done, scanner.packets());
-  });
-  const { format, packets, end } = scanner.end();
-  if (format === null) throw new Usage(`${file}: ${damage ?? (end === 'complete' ? 'empty' : end.why)}`);
-  return { file, format, packing, packets, end: damage ?? endText(end) };
-};
-
-/** Null for a whole capture; else where it ends, and why. */
-const endText = (end: PcapEnd['end']): string | null => {
-  if (end === 'complete') return null;
-  return 'corrupt' in end
-    ? `damaged at byte ${end.corrupt}: ${end.why}`
-    : `cut short at byte ${end.truncated}: ${end.why}`;
 };
 
 /** The second reading: the survey has said which packets they are. */
@@ -133,7 +101,7 @@ const cut = async ({ file }: PcapArguments, to: string, filter: Filter, found: S
   const writer = createPcapWriter(to);
   const cutter = createCutter(accepting(filter), found.stretches, writer);
   try {
-    for (const one of file) await readOne(one, cutter.visit, () => undefined);
+    await readFiles(file, cutter.visit);
   } finally {
     writer.close();
   }

@@ -33,8 +33,8 @@ export const PLACE = { WORDS: 4, DOUBLES: 3, HALVES: 5 } as const;
 
 /** Doubles of a slot, behind its words. Times are nanoseconds after the capture's first packet. */
 export const SLOT_DOUBLES = {
-  /** Numbers conversations in the order of their first packets, from 1. */
-  SERIAL: 6,
+  /** The conversation's first packet, by its number in the capture, from 1. */
+  SINCE: 6,
   LAST_AT: 7,
 } as const;
 
@@ -115,14 +115,16 @@ const PROTOCOL = 9;
 /** The next slot with the same hash, plus 1. */
 const CHAIN = 10;
 const RECENT = 11;
-const { SERIAL } = SLOT_DOUBLES;
+const { SINCE } = SLOT_DOUBLES;
 const { ENDPOINT, USER, SERVER } = RARE_SLOT;
 const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
 
 export type ConnectionTable = {
   readonly state: Connections;
-  /** The side that sent this packet; one that nothing is known of yet when its conversation is new (it has no serial number). */
+  /** The side that sent this packet; one that nothing is known of yet when its conversation is new. */
   side(headers: Headers): number;
+  /** The slot of the conversation between these ends, or -1. */
+  find(headers: Headers): number;
   /** Forgets what is known of a conversation, which stays in its slot as a new one. */
   renew(slot: number): void;
   /** Every slot in use. */
@@ -182,18 +184,26 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
     return slot;
   };
 
+  const known = (headers: Headers, place: number, ports: number, at: number): number => {
+    let slot = heads[at]! - 1;
+    while (slot >= 0 && !isKey(slots, slot << WORDS, headers, place, ports)) slot = slots[(slot << WORDS) + CHAIN]! - 1;
+    return slot;
+  };
+
   return {
     state,
     side(headers) {
       const place = inOrder(headers) ? 0 : 1;
       const ports = portsOf(headers, place);
       const at = hashOf(headers) & mask;
-      let slot = heads[at]! - 1;
-      while (slot >= 0 && !isKey(slots, slot << WORDS, headers, place, ports))
-        slot = slots[(slot << WORDS) + CHAIN]! - 1;
+      let slot = known(headers, place, ports, at);
       if (slot < 0) slot = open(headers, place, ports, at);
       slots[(slot << WORDS) + RECENT] = 1;
       return 2 * slot + place;
+    },
+    find(headers) {
+      const place = inOrder(headers) ? 0 : 1;
+      return known(headers, place, portsOf(headers, place), hashOf(headers) & mask);
     },
     renew: (slot) => forget(state, slot),
     slots: function* () {
@@ -206,7 +216,7 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
 /** Empties a slot but for its key and its place in the table. */
 const forget = (it: Connections, slot: number): void => {
   const at = slot << WORDS;
-  it.slotDoubles.fill(0, (slot << DOUBLES) + SERIAL, (slot + 1) << DOUBLES);
+  it.slotDoubles.fill(0, (slot << DOUBLES) + SINCE, (slot + 1) << DOUBLES);
   it.sides.fill(0, (2 * slot) << WORDS, (2 * slot + 2) << WORDS);
   it.rareSides.fill(0, (2 * slot) << WORDS, (2 * slot + 2) << WORDS);
   it.rareSlots.fill(0, at, (slot + 1) << WORDS);
@@ -278,9 +288,21 @@ const writeKey = (slots: Int32Array, at: number, h: Headers, place: number, port
   slots[at + PROTOCOL] = h.protocol;
 };
 
-/** 0 for a slot that no packet has come to since it was renewed. */
-export const serialOf = ({ slotDoubles }: Connections, slot: number): number =>
-  slotDoubles[(slot << DOUBLES) + SERIAL]!;
+/** The first packet of a slot's conversation; 0 when none has come to it since it was renewed. */
+export const since = ({ slotDoubles }: Connections, slot: number): number => slotDoubles[(slot << DOUBLES) + SINCE]!;
+
+/** What tells a conversation from others: its packets' headers, as far as they are all the same. */
+export type Ends = Pick<
+  Headers,
+  's0' | 's1' | 's2' | 's3' | 'd0' | 'd1' | 'd2' | 'd3' | 'sourcePort' | 'destinationPort' | 'protocol'
+>;
+
+/** The ends of a slot's conversation, its side 0 as the source. */
+export const endsOf = (it: Connections, slot: number): Ends => {
+  const [s0, s1, s2, s3, sourcePort] = endOf(it, 2 * slot);
+  const [d0, d1, d2, d3, destinationPort] = endOf(it, 2 * slot + 1);
+  return { s0, s1, s2, s3, d0, d1, d2, d3, sourcePort, destinationPort, protocol: protocolOf(it, slot) };
+};
 
 /** The address of a side as four words, and its port. */
 export const endOf = ({ slots }: Connections, side: number): readonly [number, number, number, number, number] => {

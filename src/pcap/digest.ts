@@ -13,6 +13,7 @@ import {
   SIDE_HALVES,
 } from './connections.ts';
 import { TCP, UDP } from './headers.ts';
+import { byText, merged } from './merge.ts';
 import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
 
@@ -50,9 +51,9 @@ export type Unanswered = {
 
 export type Digest = {
   fold(it: Connections, slot: number, now: number): void;
-  conversations(): Conversation[];
-  /** The first ones, oldest first; how many there are in all is in the conversations. */
-  unanswered(): Unanswered[];
+  conversations(): readonly Conversation[];
+  /** Of very many the first that ended; how many there are in all is in the conversations. */
+  unanswered(): readonly Unanswered[];
 };
 
 const MOST_LINES = 50_000;
@@ -101,9 +102,33 @@ export const createDigest = (): Digest => {
       if (how === 'unanswered') note(unanswered, it, client);
       if (how === 'unanswered' || how === 'refused') into[how] += 1;
     },
-    conversations: () => [...lines].sort((a, b) => b.bytes - a.bytes),
-    unanswered: () => unanswered.sort((a, b) => a.at - b.at),
+    conversations: () => lines,
+    unanswered: () => unanswered,
   };
+};
+
+/** What several digests have, most bytes first. */
+export const conversationRows = (parts: readonly (readonly Conversation[])[]): Conversation[] =>
+  merged(parts, ({ protocol, client, server }) => `${protocol} ${client} ${server}`, together).sort(
+    (a, b) => b.bytes - a.bytes || byText(a.client, b.client) || byText(a.server, b.server),
+  );
+
+/** The first ones that several digests have, oldest first. */
+export const unansweredRows = (parts: readonly (readonly Unanswered[])[]): Unanswered[] =>
+  parts
+    .flat()
+    .sort((a, b) => a.at - b.at || byText(a.client, b.client))
+    .slice(0, MOST_UNANSWERED);
+
+const COUNTS = [
+  ...(['conversations', 'packets', 'bytes', 'unanswered', 'refused'] as const),
+  ...(['retransmissions', 'outOfOrder', 'copies', 'resets', 'reset'] as const),
+];
+
+const together = (a: Conversation, b: Conversation): Conversation => {
+  const sum = { ...a };
+  for (const key of COUNTS) sum[key] += b[key];
+  return sum;
 };
 
 const nameOf = (protocol: number): Conversation['protocol'] =>

@@ -6,7 +6,7 @@ import { beginsHttp2, beginsRequest, emptyHead, readHead, statusOf } from './htt
 import { maskIds } from './mask.ts';
 import { recalling } from './recall.ts';
 import { isTagged, type Tags, tagMatcher, userNumbers } from './tags.ts';
-import { createNames, createTimings, type TimingRow, type Timings } from './timings.ts';
+import { createNames, createTimings, type NamedTiming, type Timings } from './timings.ts';
 
 const { WORDS, DOUBLES } = PLACE;
 const { CLIENT, PHASE, ENDPOINT, USER, SERVER, CHOSEN } = RARE_SLOT;
@@ -38,12 +38,12 @@ export type Exchanges = {
   data(side: number, bytes: Buffer, h: Headers, packet: number, fresh: boolean): void;
   /** Lets go of what is kept of a conversation that ends. */
   drop(slot: number): void;
-  result(): ExchangeResult;
+  found(): ExchangesFound;
 };
 
-export type ExchangeResult = {
-  readonly endpoints: readonly TimingRow[];
-  readonly users: readonly TimingRow[];
+export type ExchangesFound = {
+  readonly endpoints: readonly NamedTiming[];
+  readonly users: readonly NamedTiming[];
   /** Requests sent before the one before them was answered: which answer is whose was not told apart, none is timed. */
   readonly overlapping: number;
   /** Connections that speak HTTP/2, whose headers are compressed. */
@@ -180,17 +180,17 @@ export const createExchanges = (
     drop(slot) {
       partial.delete(slot);
     },
-    result: () => ({
-      endpoints: rows(endpoints, servers.text, targets.text),
-      users: rows(users, servers.text, people.text),
+    found: () => ({
+      endpoints: named(endpoints, servers.text, targets.text),
+      users: named(users, servers.text, people.text),
       overlapping,
       http2,
     }),
   };
 };
 
-const rows = (timings: Timings, servers: (n: number) => string, names: (n: number) => string): TimingRow[] =>
-  timings.rows((server, name) => ({ server: servers(server), name: names(name) }));
+const named = (timings: Timings, servers: (n: number) => string, names: (n: number) => string): NamedTiming[] =>
+  timings.named((server, name) => ({ server: servers(server), name: names(name) }));
 
 const isClient = ({ rareSlots: slots }: Connections, side: number): boolean =>
   slots[((side >> 1) << WORDS) + CLIENT] === 1 + (side & 1);

@@ -11,6 +11,17 @@ export type Filter = { readonly ends: readonly End[]; readonly protocol: 'tcp' |
 
 export type Accept = (headers: Headers) => boolean;
 
+/** One of `of` parts of a capture, each with whole conversations: which one a packet is in, its ends say, in either direction. */
+export type Share = { readonly part: number; readonly of: number };
+
+export const ALL: Share = { part: 0, of: 1 };
+
+/** Knuth's multiplicative hash (The Art of Computer Programming, 6.4) of what is the same in both directions. */
+export const inShare =
+  ({ part, of }: Share): Accept =>
+  (h) =>
+    (Math.imul(h.s3 ^ h.d3 ^ h.sourcePort ^ h.destinationPort, 0x9e3779b1) >>> 16) % of === part;
+
 /** Tells whether a packet is between these ends. */
 export const accepting = ({ ends, protocol }: Filter): Accept => {
   const [one, other] = ends;

@@ -24,11 +24,9 @@ export type SourceEnd = { readonly packing: Packing; readonly damage: string | n
  * signal's reason when it aborts.
  */
 export const readSource = async (file: string, push: Push, signal?: AbortSignal): Promise<SourceEnd> => {
-  const handle = await open(file).catch((error: unknown) => {
-    throw new Unreachable(`capture file can't be read: ${oneLine(error)}`);
-  });
+  const handle = await opened(file);
   try {
-    const packing = await packingOf(handle, file);
+    const packing = await packingIn(handle, file);
     if (packing !== 'plain') return { packing, damage: await unpack(file, packing, push, signal) };
     await feedFrom(handle, file, 0, push, signal);
     return { packing, damage: null };
@@ -37,7 +35,22 @@ export const readSource = async (file: string, push: Push, signal?: AbortSignal)
   }
 };
 
-const packingOf = async (handle: FileHandle, file: string): Promise<Packing> => {
+const opened = (file: string): Promise<FileHandle> =>
+  open(file).catch((error: unknown) => {
+    throw new Unreachable(`capture file can't be read: ${oneLine(error)}`);
+  });
+
+/** How a file is packed, by its first bytes. Throws Unreachable when it can't be read. */
+export const packingOf = async (file: string): Promise<Packing> => {
+  const handle = await opened(file);
+  try {
+    return await packingIn(handle, file);
+  } finally {
+    await handle.close();
+  }
+};
+
+const packingIn = async (handle: FileHandle, file: string): Promise<Packing> => {
   const first = Buffer.alloc(4);
   await readAt(handle, file, first, 0);
   if (first[0] === 0x1f && first[1] === 0x8b) return 'gzip';

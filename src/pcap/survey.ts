@@ -1,12 +1,22 @@
 // What a capture shows at one reading: who talked to whom, what went wrong on the way, and how long answers took.
-import { type Connections, PLACE, RARE_SIDE, RARE_SLOT, serialOf } from './connections.ts';
-import { type Conversation, createDigest, type Unanswered } from './digest.ts';
-import { createExchanges, type ExchangeResult, type Exchanges } from './exchanges.ts';
-import { accepting, type Filter } from './filter.ts';
+import {
+  type Connections,
+  type Ends,
+  endsOf,
+  MOST_CONNECTIONS,
+  PLACE,
+  RARE_SIDE,
+  RARE_SLOT,
+  since,
+} from './connections.ts';
+import { type Conversation, conversationRows, createDigest, type Unanswered, unansweredRows } from './digest.ts';
+import { createExchanges, type Exchanges, type ExchangesFound } from './exchanges.ts';
+import { type Accept, accepting, type Filter, inShare, type Share } from './filter.ts';
 import { type Headers, RST, SYN, TCP } from './headers.ts';
 import type { Visit } from './records.ts';
 import { AGAIN, COPY, NEW, OVERTAKEN, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
+import { type TimingRow, timingRows } from './timings.ts';
 import { createTracker, type OnSide, type Passed } from './tracker.ts';
 
 const { WORDS } = PLACE;
@@ -17,15 +27,31 @@ export type SurveyOptions = {
   readonly tags: Tags;
   /** Whether HTTP requests and answers are timed; conversations need only the headers of TCP. */
   readonly http: boolean;
-  /** How many conversations are followed at once; default: MOST_CONNECTIONS. */
+  /** How many conversations are followed at once; default: this share of MOST_CONNECTIONS. */
   readonly connections?: number;
+  /** Only these conversations are followed; what the shares found is merged by resultOf. */
+  readonly share: Share;
 };
 
-/** Part of a conversation that is about a chosen request: packets by their number in the capture, both included. */
-export type Stretch = { readonly serial: number; readonly from: number; to: number };
+/**
+ * Part of a conversation that is about a chosen request: packets by their number in the capture, both included. `since` is the
+ * conversation's first.
+ */
+export type Stretch = { readonly ends: Ends; readonly since: number; readonly from: number; to: number };
 
-export type SurveyResult = ExchangeResult & {
+/** What one share of a capture shows, as it can be sent from a thread and merged. */
+export type Found = ExchangesFound & {
   readonly passed: Passed;
+  readonly conversations: readonly Conversation[];
+  readonly unanswered: readonly Unanswered[];
+  readonly evicted: number;
+  readonly stretches: readonly Stretch[];
+  readonly chosen: number;
+};
+
+export type SurveyResult = Pick<Found, 'passed' | 'chosen' | 'overlapping' | 'http2'> & {
+  readonly endpoints: readonly TimingRow[];
+  readonly users: readonly TimingRow[];
   /** Most bytes first. With tags, only conversations that had such a request. */
   readonly conversations: readonly Conversation[];
   readonly unanswered: readonly (Omit<Unanswered, 'at'> & { readonly seconds: number; readonly nanos: number })[];
@@ -36,7 +62,7 @@ export type SurveyResult = ExchangeResult & {
   readonly chosen: number;
 };
 
-export type Survey = { readonly visit: Visit; result(): SurveyResult };
+export type Survey = { readonly visit: Visit; found(): Found };
 
 export const MOST_STRETCHES = 100_000;
 
@@ -44,7 +70,13 @@ export const MOST_STRETCHES = 100_000;
  * Takes a capture's packets through `visit` and says in the end what they show. Its memory does not grow with the capture:
  * see MOST_CONNECTIONS, and the limits in digest.ts and exchanges.ts.
  */
-export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions): Survey => {
+export const createSurvey = ({
+  filter,
+  tags,
+  http,
+  share,
+  connections = Math.ceil(MOST_CONNECTIONS / share.of),
+}: SurveyOptions): Survey => {
   const digest = createDigest();
   const choosy = isTagged(tags);
   const stretches: Stretch[] = [];
@@ -55,7 +87,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
   const begin = (it: Connections, slot: number, packet: number): void => {
     chosen += 1;
     if (stretches.length >= MOST_STRETCHES) return;
-    const stretch = { serial: serialOf(it, slot), from: packet, to: Number.POSITIVE_INFINITY };
+    const stretch = { ends: endsOf(it, slot), since: since(it, slot), from: packet, to: Number.POSITIVE_INFINITY };
     stretches.push(stretch);
     open.set(slot, stretch);
   };
@@ -78,7 +110,7 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
   };
 
   const tracker = createTracker(
-    accepting(filter),
+    share.of > 1 ? both(inShare(share), accepting(filter)) : accepting(filter),
     follow,
     (it, slot, now) => {
       exchanges.drop(slot);
@@ -90,21 +122,56 @@ export const createSurvey = ({ filter, tags, http, connections }: SurveyOptions)
 
   return {
     visit: tracker.visit,
-    result() {
+    found() {
       // What goes on to the end of the capture has no last packet.
       open.clear();
       tracker.finish();
       return {
-        ...exchanges.result(),
+        ...exchanges.found(),
         passed: tracker.passed,
         conversations: digest.conversations(),
-        unanswered: digest.unanswered().map(({ at, ...one }) => ({ ...one, ...tracker.instant(at) })),
+        unanswered: digest.unanswered(),
         evicted: tracker.table.evicted(),
         stretches,
         chosen,
       };
     },
   };
+};
+
+const both =
+  (one: Accept, other: Accept): Accept =>
+  (h) =>
+    one(h) && other(h);
+
+/** What the shares of one capture show together; every one of them has seen all of its packets go by. */
+export const resultOf = (shares: readonly [Found, ...Found[]]): SurveyResult => {
+  const sum = (of: (found: Found) => number): number => shares.reduce((all, one) => all + of(one), 0);
+  const { passed } = shares[0];
+  return {
+    passed: { ...passed, accepted: sum((one) => one.passed.accepted) },
+    conversations: conversationRows(shares.map((one) => one.conversations)),
+    unanswered: unansweredRows(shares.map((one) => one.unanswered)).map(({ at, ...one }) => ({
+      ...one,
+      ...instant(passed, at),
+    })),
+    endpoints: timingRows(shares.map((one) => one.endpoints)),
+    users: timingRows(shares.map((one) => one.users)),
+    overlapping: sum((one) => one.overlapping),
+    http2: sum((one) => one.http2),
+    evicted: sum((one) => one.evicted),
+    stretches: shares
+      .flatMap((one) => one.stretches)
+      .sort((a, b) => a.from - b.from)
+      .slice(0, MOST_STRETCHES),
+    chosen: sum((one) => one.chosen),
+  };
+};
+
+/** Nanoseconds after the first second that a packet was captured in. */
+const instant = ({ first }: Passed, at: number): { readonly seconds: number; readonly nanos: number } => {
+  const whole = Math.floor(at / 1e9);
+  return { seconds: (first?.seconds ?? 0) + whole, nanos: at - whole * 1e9 };
 };
 
 const count = ({ rareSides }: Connections, side: number, h: Headers, kind: number): void => {

@@ -1,4 +1,5 @@
 // How long answers took, by whatever name, in a memory that does not grow with the capture.
+import { byText, merged } from './merge.ts';
 
 /** Response times of one name. Quantiles are right to 2 %, `max` exactly; null when nothing was answered. */
 export type TimingRow = {
@@ -19,6 +20,9 @@ const LOG_GROWTH = Math.log(GROWTH);
 /** Quantiles by buckets of equal relative width: DDSketch (Masson, Rim, Lee 2019), section 2. */
 type Timing = { requests: number; answered: number; errors: number; max: number; readonly counts: Uint32Array };
 
+/** What was counted of one name; `max` is in nanoseconds. */
+export type NamedTiming = Timing & { readonly server: string; readonly name: string };
+
 const emptyTiming = (): Timing => ({ requests: 0, answered: 0, errors: 0, max: 0, counts: new Uint32Array(BUCKETS) });
 
 const bucketOf = (nanos: number): number =>
@@ -32,8 +36,8 @@ export type Timings = {
   place(server: number, name: number): number;
   asked(place: number): void;
   answered(place: number, nanos: number, failed: boolean): void;
-  /** Most requests first. `text` gives back what the caller's numbers stand for. */
-  rows(text: (server: number, name: number) => { readonly server: string; readonly name: string }): TimingRow[];
+  /** All that was counted. `text` gives back what the caller's numbers stand for. */
+  named(text: (server: number, name: number) => { readonly server: string; readonly name: string }): NamedTiming[];
 };
 
 const FIELD = 2 ** 21;
@@ -59,18 +63,31 @@ export const createTimings = (limit: number): Timings => {
       if (nanos > it.max) it.max = nanos;
       it.counts[bucketOf(nanos)]! += 1;
     },
-    rows(text) {
+    named(text) {
       const named = [...places].map(([key, place]) => ({
         ...text(Math.floor(key / FIELD), key % FIELD),
-        ...rowOf(all[place]!),
+        ...all[place]!,
       }));
-      const rest = all[0]!.requests > 0 ? [{ server: '(others)', name: '(others)', ...rowOf(all[0]!) }] : [];
-      return [...named, ...rest].sort((a, b) => b.requests - a.requests);
+      return all[0]!.requests > 0 ? [...named, { server: '(others)', name: '(others)', ...all[0]! }] : named;
     },
   };
 };
 
-const rowOf = (it: Timing): Omit<TimingRow, 'server' | 'name'> => ({
+/** What was counted in several parts, most requests first. */
+export const timingRows = (parts: readonly (readonly NamedTiming[])[]): TimingRow[] =>
+  merged(parts, (one) => JSON.stringify([one.server, one.name]), addTiming)
+    .map(rowOf)
+    .sort((a, b) => b.requests - a.requests || byText(a.server, b.server) || byText(a.name, b.name));
+
+const addTiming = (a: NamedTiming, b: NamedTiming): NamedTiming => ({
+  ...a,
+  ...{ requests: a.requests + b.requests, answered: a.answered + b.answered, errors: a.errors + b.errors },
+  ...{ max: Math.max(a.max, b.max), counts: a.counts.map((n, bucket) => n + b.counts[bucket]!) },
+});
+
+const rowOf = (it: NamedTiming): TimingRow => ({
+  server: it.server,
+  name: it.name,
   requests: it.requests,
   answered: it.answered,
   errors: it.errors,

@@ -1,15 +1,14 @@
-// Sorts a capture's packets into conversations: the same packets give the same conversations with the same numbers.
+// Sorts a capture's packets into conversations.
 import {
   type Connections,
   type ConnectionTable,
   connectionTable,
-  MOST_CONNECTIONS,
   PLACE,
   RARE_SLOT,
   SIDE,
   SIDE_DOUBLES,
   SLOT_DOUBLES,
-  serialOf,
+  since,
 } from './connections.ts';
 import type { Accept } from './filter.ts';
 import { emptyHeaders, type Headers, readHeaders, SYN, TCP } from './headers.ts';
@@ -19,7 +18,7 @@ import { opensAnother, takeSyn } from './sequence.ts';
 const { WORDS, DOUBLES } = PLACE;
 const { PACKETS } = SIDE;
 const { OCTETS } = SIDE_DOUBLES;
-const { SERIAL, LAST_AT } = SLOT_DOUBLES;
+const { SINCE, LAST_AT } = SLOT_DOUBLES;
 
 /** What has gone by. Instants are seconds since the epoch and nanoseconds; null before the first packet that has one. */
 export type Passed = {
@@ -43,8 +42,6 @@ export type Tracker = {
   readonly passed: Passed;
   /** Tells `retire` of every conversation that is still followed. */
   finish(): void;
-  /** Nanoseconds after the first packet as seconds since the epoch and nanoseconds. */
-  instant(at: number): { readonly seconds: number; readonly nanos: number };
 };
 
 /** `retire` is told of a conversation before it is forgotten: when another takes its ports or its place, and at the end. */
@@ -52,7 +49,7 @@ export const createTracker = (
   accept: Accept,
   onSide: (it: Connections) => OnSide,
   retire: (it: Connections, slot: number, at: number) => void,
-  connections = MOST_CONNECTIONS,
+  connections: number,
 ): Tracker => {
   const headers = emptyHeaders();
   const passed: Passed = {
@@ -69,7 +66,6 @@ export const createTracker = (
   const take = onSide(it);
   /** In an object, where a number with a fraction is written in place; a variable would be a new one for every packet. */
   const time = { base: -1, now: 0, seconds: 0, nanos: 0 };
-  let serial = 0;
 
   const clock = (seconds: number, nanos: number): number => {
     if (seconds === 0 && nanos === 0) {
@@ -88,19 +84,18 @@ export const createTracker = (
 
   const begin = (side: number, h: Headers): void => {
     const slot = side >> 1;
-    if (serialOf(it, slot) !== 0) {
+    if (since(it, slot) !== 0) {
       retire(it, slot, time.now);
       table.renew(slot);
     }
-    serial += 1;
-    it.slotDoubles[(slot << DOUBLES) + SERIAL] = serial;
+    it.slotDoubles[(slot << DOUBLES) + SINCE] = passed.packets;
     if (h.protocol !== TCP) it.rareSlots[(slot << WORDS) + RARE_SLOT.CLIENT] = 1 + (side & 1);
   };
 
   const packet = (h: Headers, bytes: Buffer, length: number): void => {
     const side = table.side(h);
     const slot = side >> 1;
-    if (serialOf(it, slot) === 0 || opensAnother(it, side, h)) begin(side, h);
+    if (since(it, slot) === 0 || opensAnother(it, side, h)) begin(side, h);
     it.sides[(side << WORDS) + PACKETS]! += 1;
     it.sideDoubles[(side << DOUBLES) + OCTETS]! += length;
     if (h.flags & SYN) takeSyn(it, side, h);
@@ -126,10 +121,6 @@ export const createTracker = (
     finish() {
       if (passed.first) passed.last = { seconds: time.seconds, nanos: time.nanos };
       for (const slot of table.slots()) retire(it, slot, time.now);
-    },
-    instant(at) {
-      const whole = Math.floor(at / 1e9);
-      return { seconds: time.base + whole, nanos: at - whole * 1e9 };
     },
   };
 };

@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { createPcapScanner, type PcapEnd } from '../../src/pcap/reader.ts';
 import { createSurvey } from '../../src/pcap/survey.ts';
 import { attribute, enhancedBlock, ethernet, interfaceBlock, nflog, sectionBlock, tcp4 } from './build.ts';
-import { ALL, captureOf, client, handshake, OK, request, server, type Told } from './tell.ts';
+import { captureOf, client, EVERYTHING, handshake, OK, request, server, type Told } from './tell.ts';
 
 /** The survey as a user gets it, but for the size of its table. */
 const read = (bytes: Buffer, chunk = 65_536): PcapEnd => {
-  const survey = createSurvey({ ...ALL, connections: 256 });
+  const survey = createSurvey({ ...EVERYTHING, connections: 256 });
   const scanner = createPcapScanner(survey.visit);
   for (let at = 0; at < bytes.length; at += chunk) scanner.push(bytes.subarray(at, at + chunk));
-  survey.result();
+  survey.found();
   return scanner.end();
 };
 

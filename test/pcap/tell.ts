@@ -1,6 +1,7 @@
 // Little captures told packet by packet, and what a survey makes of them.
+import { ALL } from '../../src/pcap/filter.ts';
 import { createPcapScanner } from '../../src/pcap/reader.ts';
-import { createSurvey, type SurveyOptions, type SurveyResult } from '../../src/pcap/survey.ts';
+import { createSurvey, resultOf, type SurveyOptions, type SurveyResult } from '../../src/pcap/survey.ts';
 import { classicFile, type Segment, type Stamped, tcp4 } from './build.ts';
 
 /** A packet at so many milliseconds after the start. */
@@ -17,12 +18,12 @@ const stamped = ({ ms, ...segment }: Told, n: number): Stamped => ({
 /** A classic capture of raw IP packets; each has an IP identification of its own unless it names one. */
 export const captureOf = (packets: readonly Told[]): Buffer => classicFile(packets.map(stamped), { linkType: 101 });
 
-export const ALL: SurveyOptions = { filter: { ends: [], protocol: null }, tags: {}, http: true };
+export const EVERYTHING: SurveyOptions = { filter: { ends: [], protocol: null }, tags: {}, http: true, share: ALL };
 
 export const surveyOf = (file: Buffer, options: Partial<SurveyOptions> = {}): SurveyResult => {
-  const survey = createSurvey({ ...ALL, ...options });
+  const survey = createSurvey({ ...EVERYTHING, ...options });
   createPcapScanner(survey.visit).push(file);
-  return survey.result();
+  return resultOf([survey.found()]);
 };
 
 const CLIENT = { from: '10.0.0.1', to: '10.0.0.2', sourcePort: 40_000, destinationPort: 8080 };
