@@ -1,13 +1,18 @@
-// One client of the traffic bench, in a process of its own: WHO URL RATE SECONDS [LEDGER]. It says what it came to, as JSON.
-// Every one of them gives each request ids of its own, for nothing is to be had by a client that does not.
+// One client of the traffic bench, in a process of its own: WHO URL. Every line that it reads is a Task in JSON; it does it, and writes a
+// line with what it came to. Every client gives each request ids of its own, for nothing is to be had by one that does not.
 import { createWriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
 import { Client, type Dispatcher, Pool } from 'undici';
+import type { Nanos } from '../src/model.ts';
 import { fromMs, systemClock, toMs } from '../src/time.ts';
-import { identity, requestHeaders, runHeaders } from '../src/traffic/identity.ts';
+import { identity, runLines } from '../src/traffic/identity.ts';
 import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
 import { queue } from '../src/traffic/queue.ts';
 import { tellTraffic } from '../src/traffic/tell.ts';
+
+/** So many requests a second for so long; at rate 0 one after the other. */
+export type Task = { readonly rate: number; readonly seconds: number; readonly ledger: string };
 
 export type Result = {
   readonly answered: number;
@@ -21,7 +26,7 @@ export type Result = {
 };
 
 type Sent = Pick<Result, 'answered' | 'latency'>;
-type Who = (url: string, rate: number, seconds: number, ledger: string) => Promise<Sent>;
+type Who = (url: string, task: Task, startAt: Nanos) => Promise<Sent>;
 
 const CONNECTIONS = 64;
 const WHO = { user: 'firedrill-user-1', session: 'session-0123456789abcdef' };
@@ -33,10 +38,10 @@ const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
   });
 
 /** What a drill runs: the plan is generated, the ledger written and told. */
-const firedrill: Who = async (url, rate, seconds, ledger) => {
+const firedrill: Who = async (url, { rate, seconds, ledger }, startAt) => {
   const done = await tellTraffic({
     plan: planFor(url, rate, seconds),
-    startAt: systemClock.now() + fromMs(500),
+    startAt,
     output: createWriteStream(ledger),
     ending: new AbortController(),
     // As many as are needed, where few are: what waits for a connection is not on its way.
@@ -45,17 +50,31 @@ const firedrill: Who = async (url, rate, seconds, ledger) => {
   return { answered: done.answered, latency: done.latencyMs };
 };
 
-const HEADERS = runHeaders('bench');
-const headersOf = (n: number): string[] => [...HEADERS, ...requestHeaders(WHO, identity('bench', n))];
+const HEADERS = runLines('bench')
+  .trimEnd()
+  .split(/: |\r\n/);
+
+/** The same headers as firedrill's, as undici takes them: name and value in turn. */
+const headersOf = (n: number): string[] => {
+  const { requestId, correlationId, traceId, spanId } = identity('bench', n);
+  const ids = [
+    'x-request-id',
+    requestId,
+    'x-correlation-id',
+    correlationId,
+    'traceparent',
+    `00-${traceId}-${spanId}-03`,
+  ];
+  return [...HEADERS, ...ids, 'x-user-id', WHO.user, 'x-session-id', WHO.session];
+};
 
 /** Sends `count` requests at their times over whatever `send` is, and keeps no record of them. */
 const openLoop = async (
-  rate: number,
-  seconds: number,
+  { rate, seconds }: Task,
+  start: Nanos,
   send: (n: number) => Promise<void> | void,
   idle: () => Promise<void>,
 ): Promise<Sent> => {
-  const start = systemClock.now() + fromMs(500);
   const now = (): number => toMs(systemClock.now() - start);
   for (let n = 0; n < rate * seconds; n += 1) {
     const due = (1000 * n) / rate;
@@ -67,11 +86,11 @@ const openLoop = async (
 };
 
 /** Nothing but connections over undici's Client: the one used last is the next, and who finds none waits. */
-const idleStack: Who = async (url, rate, seconds) => {
+const idleStack: Who = async (url, task, startAt) => {
   const stack = Array.from({ length: CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
   const clients = [...stack];
   const waiting = queue<{ readonly n: number }>();
-  let left = rate * seconds;
+  let left = task.rate * task.seconds;
   let ended = (): void => {};
   const all = new Promise<void>((resolve) => {
     ended = resolve;
@@ -87,8 +106,8 @@ const idleStack: Who = async (url, rate, seconds) => {
     client.dispatch({ method: 'GET', path: '/', headers: headersOf(n) }, handler(free));
   };
   const sent = await openLoop(
-    rate,
-    seconds,
+    task,
+    startAt,
     (n) => {
       const client = stack.pop();
       if (client) go(client, n);
@@ -109,7 +128,7 @@ const handler = (done: () => void): Dispatcher.DispatchHandler => ({
 });
 
 /** What undici's own documentation begins with. */
-const poolRequest: Who = async (url, rate, seconds) => {
+const poolRequest: Who = async (url, task, startAt) => {
   const pool = new Pool(url, { connections: CONNECTIONS });
   const under = new Set<Promise<void>>();
   const send = (n: number): void => {
@@ -119,7 +138,7 @@ const poolRequest: Who = async (url, rate, seconds) => {
       .then(() => void under.delete(one));
     under.add(one);
   };
-  const sent = await openLoop(rate, seconds, send, async () => void (await Promise.all(under)));
+  const sent = await openLoop(task, startAt, send, async () => void (await Promise.all(under)));
   await pool.destroy();
   return sent;
 };
@@ -129,7 +148,7 @@ type Autocannon = (
 ) => Promise<{ '2xx': number; latency: { p50: number; p90: number; p99: number; max: number } }>;
 
 /** At rate 0 as fast as it goes: it waits for an answer before it sends the next. */
-const autocannon: Who = async (url, rate, seconds) => {
+const autocannon: Who = async (url, { rate, seconds }) => {
   const cannon = createRequire(import.meta.url)('autocannon') as Autocannon;
   let n = 0;
   const tagged = (): Record<string, string> => {
@@ -166,23 +185,25 @@ const watched = (): { done(): number[] } => {
   };
 };
 
-const main = async ([who = '', url = '', rate, seconds, ledger = '/dev/null']: readonly string[]): Promise<void> => {
-  const client = CLIENTS[who];
-  if (!client) throw new Error(`no client '${who}'; there are ${Object.keys(CLIENTS).join(', ')}`);
-  // Warms up the compiler.
-  if (process.env.BENCH_WARM !== 'no') await client(url, 2000, 1, '/dev/null');
+/** Connections are opened ahead, before what is measured. */
+const LEAD = fromMs(500);
+
+const doing = async (client: Who, url: string, task: Task): Promise<Result> => {
+  const startAt = systemClock.now() + (task.rate > 0 ? LEAD : 0n);
   const memory = watched();
   const before = process.cpuUsage();
-  const from = performance.now();
-  const sent = await client(url, Number(rate), Number(seconds), ledger);
+  const sent = await client(url, task, startAt);
   const { user, system } = process.cpuUsage(before);
-  const result: Result = {
+  return {
     ...sent,
-    seconds: (performance.now() - from) / 1000,
+    seconds: toMs(systemClock.now() - startAt) / 1000,
     cpu: (user + system) / sent.answered,
     rss: memory.done(),
   };
-  process.stdout.write(JSON.stringify(result));
 };
 
-await main(process.argv.slice(2));
+const [who = '', url = ''] = process.argv.slice(2);
+const client = CLIENTS[who];
+if (!client) throw new Error(`no client '${who}'; there are ${Object.keys(CLIENTS).join(', ')}`);
+for await (const line of createInterface({ input: process.stdin }))
+  process.stdout.write(`${JSON.stringify(await doing(client, url, JSON.parse(line) as Task))}\n`);

@@ -1,8 +1,8 @@
 // Sending traffic, against what else would be used for it, in one run: `npm run bench:traffic`, with `-- whole` for a minute at
 // 50,000 requests a second and ten million requests in all, with `-- omission` or another part's name for that part. Client and
-// server have a core each. Every client gives each request its own ids; only firedrill keeps a ledger. Numbers are the best of
-// several rounds, each with everybody in turn, since other work on the machine only ever makes them worse. Tools that are not
-// installed are named.
+// server have a core each. Every client gives each request its own ids; only firedrill keeps a ledger. Rates are the best of many short
+// rounds, each with everybody in turn; ratios are taken within a round, where other work on the machine slows everybody, and their median
+// is told. Tools that are not installed are named.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,13 +13,15 @@ import { linesOf } from '../src/lines.ts';
 import { run, start } from '../src/process.ts';
 import { offsets, systemClock } from '../src/time.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
-import type { Result } from './traffic-client.ts';
+import type { Result, Task } from './traffic-client.ts';
 
 const WHOLE = process.argv.includes('whole');
-const ROUNDS = 3;
+const ROUNDS = 15;
 /** More than anybody can send: what is answered then is what can be sent. */
-const FLAT_OUT = { rate: 200_000, seconds: 1 };
-const CLOSED_SECONDS = 5;
+const FLAT_OUT = { rate: 200_000, seconds: 0.1 };
+const CLOSED_SECONDS = 1;
+/** Compiles the code, and is not measured. */
+const WARM_UP = { rate: 5000, seconds: 4 };
 const SCHEDULED = { rate: 20_000, seconds: WHOLE ? 30 : 10 };
 const SUSTAINED = { rate: 50_000, seconds: WHOLE ? 60 : 10 };
 const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25 };
@@ -52,14 +54,26 @@ const withServer = async <T>(args: readonly string[], use: (url: string) => Prom
 
 type Load = { readonly rate: number; readonly seconds: number };
 
-const client = async (
-  who: string,
-  url: string,
-  { rate, seconds }: Load,
-  { ledger = '/dev/null', warm = 'yes' } = {},
-): Promise<Result> => {
-  const argv = pinned(CLIENT_CORE, node('traffic-client.ts', who, url, String(rate), String(seconds), ledger));
-  return JSON.parse(await run({ name: who, argv, env: { BENCH_WARM: warm } })) as Result;
+type Client = AsyncDisposable & { ask(load: Load, ledger?: string): Promise<Result> };
+
+const clientOf = async (who: string, url: string): Promise<Client> => {
+  const argv = pinned(CLIENT_CORE, node('traffic-client.ts', who, url));
+  const running = await start({ name: who, argv, stdio: ['pipe', 'pipe', 'pipe'] });
+  const lines = createInterface({ input: running.child.stdout! })[Symbol.asyncIterator]();
+  return {
+    ask: async (load, ledger = '/dev/null') => {
+      running.child.stdin!.write(`${JSON.stringify({ ...load, ledger } satisfies Task)}\n`);
+      const { value, done } = await lines.next();
+      if (done) throw new Error(running.complaint().trim() || 'it ended');
+      return JSON.parse(value) as Result;
+    },
+    [Symbol.asyncDispose]: () => running.stop(),
+  };
+};
+
+const askOnce = async (who: string, url: string, load: Load, ledger?: string): Promise<Result> => {
+  await using client = await clientOf(who, url);
+  return await client.ask(load, ledger);
 };
 
 /** Unique ids in wrk, too: a counter in hex where a hash would be. */
@@ -87,49 +101,66 @@ const wrk = async (url: string): Promise<number> => {
 };
 
 const perSecond = ({ answered, seconds }: Result): number => answered / seconds;
-const openly =
-  (who: string) =>
-  async (url: string): Promise<number> =>
-    perSecond(await client(who, url, FLAT_OUT));
-const closed = async (url: string): Promise<number> =>
-  perSecond(await client('autocannon', url, { rate: 0, seconds: CLOSED_SECONDS }));
 
-const PEERS: Readonly<Record<string, (url: string) => Promise<number>>> = {
-  firedrill: openly('firedrill'),
-  'idle stack': openly('idle stack'),
-  'pool.request': openly('pool.request'),
-  autocannon: closed,
-  wrk,
+/** Somebody who sends for a while when asked to, and tells its requests per second. */
+type Peer = AsyncDisposable & { go(): Promise<number> };
+
+const peerOf = async (who: string, url: string, load: Load): Promise<Peer> => {
+  const client = await clientOf(who, url);
+  await client.ask(load.rate > 0 ? WARM_UP : load);
+  return {
+    go: async () => perSecond(await client.ask(load)),
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
 };
 
-/** The best of all rounds, by client; who can't be run is named, once. */
-const rounds = async (url: string): Promise<Map<string, number>> => {
-  const best = new Map<string, number>();
-  const missing = new Set<string>();
-  for (let round = 0; round < ROUNDS; round += 1)
-    for (const [who, go] of Object.entries(PEERS)) {
-      if (missing.has(who)) continue;
-      try {
-        best.set(who, Math.max(best.get(who) ?? 0, await go(url)));
-      } catch (error) {
-        missing.add(who);
-        say(`  ${who}: left out, it can't be run here: ${oneLine(error)}`);
-      }
+const wrkAt = async (url: string): Promise<Peer> => {
+  await wrk(url);
+  return { go: () => wrk(url), [Symbol.asyncDispose]: async () => undefined };
+};
+
+const CLOSED = { rate: 0, seconds: CLOSED_SECONDS };
+const PEERS: Readonly<Record<string, (url: string) => Promise<Peer>>> = {
+  firedrill: (url) => peerOf('firedrill', url, FLAT_OUT),
+  'idle stack': (url) => peerOf('idle stack', url, FLAT_OUT),
+  'pool.request': (url) => peerOf('pool.request', url, FLAT_OUT),
+  autocannon: (url) => peerOf('autocannon', url, CLOSED),
+  wrk: wrkAt,
+};
+
+/** What everybody sent, round by round; who can't be run is named. */
+const rounds = async (url: string): Promise<Map<string, number[]>> => {
+  await using stack = new AsyncDisposableStack();
+  const peers = new Map<string, Peer>();
+  for (const [who, begin] of Object.entries(PEERS))
+    try {
+      peers.set(who, stack.use(await begin(url)));
+    } catch (error) {
+      say(`  ${who}: left out, it can't be run here: ${oneLine(error)}`);
     }
-  return best;
+  const rates = new Map([...peers.keys()].map((who): [string, number[]] => [who, []]));
+  for (let round = 0; round < ROUNDS; round += 1)
+    for (const [who, peer] of peers) rates.get(who)!.push(await peer.go());
+  return rates;
 };
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 const flatOut = async (): Promise<void> => {
   say(
-    `as fast as they go, one core, ids for every request (best of ${ROUNDS}; wrk and autocannon wait for answers, the others send openly)`,
+    `as fast as they go, one core, ids for every request (${ROUNDS} rounds; wrk and autocannon wait for answers, the others send openly)`,
   );
-  const best = await withServer(['plain'], rounds);
-  const ours = best.get('firedrill')!;
-  for (const [who, rate] of best)
-    say(
-      `  ${who.padEnd(14)} ${rate.toFixed(0).padStart(7)} requests/s   firedrill is ${(ours / rate).toFixed(2)} of it`,
-    );
-  share = Math.min(1, (best.get('idle stack') ?? IDLE_STACK) / IDLE_STACK);
+  const all = await withServer(['plain'], rounds);
+  const ours = all.get('firedrill')!;
+  for (const [who, rates] of all) {
+    const ratio = median(rates.map((rate, round) => ours[round]! / rate)).toFixed(2);
+    const best = Math.max(...rates)
+      .toFixed(0)
+      .padStart(7);
+    say(`  ${who.padEnd(14)} ${best} requests/s at best   firedrill is ${ratio} of it (median of the rounds)`);
+  }
+  const idle = all.get('idle stack');
+  share = idle ? Math.min(1, median(idle) / IDLE_STACK) : 1;
   if (share < 1)
     say(`  this machine's idle stack does ${share.toFixed(2)} of ${IDLE_STACK}: so much of what follows is asked for`);
 };
@@ -162,7 +193,7 @@ const at = async (load: Load, what: string): Promise<void> => {
   say(`${what}: ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
   await withServer(['plain'], async (url) => {
     const ledger = join(folder, 'ledger.ndjson');
-    const it = await client('firedrill', url, load, { ledger });
+    const it = await askOnce('firedrill', url, load, ledger);
     const { p50, p99, max } = await lateness(ledger);
     say(
       `  ${it.answered} of ${load.rate * load.seconds} answered, ${perSecond(it).toFixed(0)} a second, ${it.cpu.toFixed(1)} us of CPU each`,
@@ -197,7 +228,7 @@ const omission = async (): Promise<void> => {
   );
   for (const [name, who, load] of WITNESSES) {
     const args = ['pausing', String(PAUSE.after), String(PAUSE.long)];
-    const { latency } = await withServer(args, (url) => client(who, url, load, { warm: 'no' }));
+    const { latency } = await withServer(args, (url) => askOnce(who, url, load));
     const against = (value: number, q: number): string =>
       `${value.toFixed(0).padStart(5)} (${(value / arithmetic(q)).toFixed(2)})`;
     say(`  ${name.padEnd(14)} p90 ${against(latency.p90, 0.9)}  p99 ${against(latency.p99, 0.99)}`);

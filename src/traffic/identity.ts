@@ -39,29 +39,11 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-/**
- * The headers that all requests of a run have, and those of one of them: name and value in turn.
- *
- * traceparent is W3C Trace Context Level 2 with flags 03: sampled, and with a random trace id.
- */
-export const runHeaders = (runId: string): string[] => [
-  'user-agent',
-  `firedrill/${version} (synthetic; run ${runId})`,
-  'x-firedrill-run',
-  runId,
-  'baggage',
-  `firedrill.run_id=${runId}`,
-];
+/** The header lines that all requests of a run have. */
+export const runLines = (runId: string): string =>
+  `user-agent: firedrill/${version} (synthetic; run ${runId})\r\nx-firedrill-run: ${runId}\r\nbaggage: firedrill.run_id=${runId}\r\n`;
 
-export const requestHeaders = (request: Pick<PlannedRequest, 'user' | 'session'>, ids: Identity): string[] => [
-  'x-request-id',
-  ids.requestId,
-  'x-correlation-id',
-  ids.correlationId,
-  'traceparent',
-  `00-${ids.traceId}-${ids.spanId}-03`,
-  'x-user-id',
-  request.user,
-  'x-session-id',
-  request.session,
-];
+/** Those of one request. traceparent is W3C Trace Context Level 2 with flags 03: sampled, and with a random trace id. */
+export const requestLines = ({ user, session }: Pick<PlannedRequest, 'user' | 'session'>, ids: Identity): string =>
+  `x-request-id: ${ids.requestId}\r\nx-correlation-id: ${ids.correlationId}\r\n` +
+  `traceparent: 00-${ids.traceId}-${ids.spanId}-03\r\nx-user-id: ${user}\r\nx-session-id: ${session}\r\n`;

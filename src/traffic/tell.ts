@@ -39,7 +39,7 @@ export const tellRecords = async (telling: Telling): Promise<{ readonly all: Tal
   const lines = inTurns(output);
   const record = (one: LedgerRecord): void => {
     all.add(one);
-    lines.add(`${toLine(one)}\n`);
+    lines.add(toLine(one));
   };
   let overdue = 0;
   for (const one of unsent) {

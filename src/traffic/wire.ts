@@ -1,6 +1,6 @@
 // A request as HTTP/1.1 has it on the wire (RFC 9112), head and body in one text.
 import { Malformed } from './failure.ts';
-import { type Identity, requestHeaders, runHeaders } from './identity.ts';
+import { type Identity, requestLines, runLines } from './identity.ts';
 import type { PlannedRequest, TrafficPlan } from './plan.ts';
 
 /** What may stand in a request line: no blank, no control character, nothing beyond ASCII. */
@@ -14,18 +14,12 @@ export const writer = (
   const url = new URL(plan.url);
   // The base URL's own path stays in front of every request's.
   const base = url.pathname.replace(/\/$/, '');
-  const same = lines(['host', url.host, 'connection', 'keep-alive', ...runHeaders(plan.runId)]);
+  const same = `host: ${url.host}\r\nconnection: keep-alive\r\n${runLines(plan.runId)}`;
   return (request, ids) => {
     const { method, path, body } = request;
     if (!TARGET.test(path) || !TARGET.test(method)) throw new Malformed('invalid request');
-    return `${method} ${base}${path} HTTP/1.1\r\n${same}${lines(requestHeaders(request, ids))}${framing(method, body)}\r\n${body ?? ''}`;
+    return `${method} ${base}${path} HTTP/1.1\r\n${same}${requestLines(request, ids)}${framing(method, body)}\r\n${body ?? ''}`;
   };
-};
-
-const lines = (headers: readonly string[]): string => {
-  let text = '';
-  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return text;
 };
 
 const framing = (method: string, body: string | null): string => {

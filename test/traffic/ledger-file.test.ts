@@ -38,6 +38,15 @@ describe('a ledger in a file', () => {
     expect(sha256).toBe(hash('sha256', await readFile(file)));
   });
 
+  test('takes lines of any length, before and after others', async () => {
+    const users = ['a', '€'.repeat(100_000), 'b', 'x'.repeat(70_000), 'c'];
+    const written = users.map((user, n) => record(n, { atMs: n, user }));
+    const writer = writeLedger(file, (error) => expect(error).toBeNull());
+    for (const one of written) writer.add(one);
+    await writer.end();
+    expect(await readFile(file, 'utf8')).toBe(lines(written));
+  });
+
   test('is the same when it is gzipped', async () => {
     await writeFile(`${file}.gz`, gzipSync(lines(many)));
     expect(await read(`${file}.gz`)).toEqual({ records: many, sha256: hash('sha256', lines(many)) });
