@@ -37,6 +37,16 @@ describe('the table of conversations', () => {
     );
   });
 
+  test('of very many everybody is found again, and nobody else', () => {
+    const table = connectionTable(() => {}, 20_000);
+    const talk = (n: number): Ends => ({ s3: n >> 8, d3: 100_000, sourcePort: n & 255, destinationPort: 80 });
+    const sides = Array.from({ length: 20_000 }, (_, n) => table.side(packet(talk(n))));
+    expect(new Set(sides.map((side) => side >> 1)).size).toBe(20_000);
+    expect(sides.map((_, n) => table.side(packet(talk(n))))).toEqual(sides);
+    expect(sides.map((_, n) => table.find(packet(back(talk(n)))))).toEqual(sides.map((side) => side >> 1));
+    expect(table.find(packet(talk(20_000)))).toBe(-1);
+  });
+
   test('a full table gives up who has been quiet, tells so, and still finds all others', () => {
     const given: number[] = [];
     const table = connectionTable((slot) => given.push(endOf(table.state, 2 * slot)[3]), 4);
