@@ -12,6 +12,7 @@ import type {
   Topology,
   Window,
 } from './model.ts';
+import { compare } from './ordering.ts';
 import { fromMs } from './time.ts';
 
 /** A tagged request that was answered well, so that every layer has something of it to show. */
@@ -84,14 +85,12 @@ const least = (numbers: readonly number[]): number | null => (numbers.length > 0
 /** Shown by the first look that has an item dated between the request's sending and `graceMs` after its end. */
 const byTime = (by: string, items: readonly Seen[], graceMs: number): Way => {
   const looks = [...Map.groupBy(items, ({ seen }) => seen)]
-    .map(([seen, its]) => ({ seen, times: its.map(({ at }) => at).sort(ascending) }))
+    .map(([seen, its]) => ({ seen, times: its.map(({ at }) => at).sort(compare) }))
     .sort((a, b) => a.seen - b.seen);
   const arrival: Arrival = ({ sent, ended }) =>
     looks.find(({ times }) => anyIn(times, { from: sent, until: ended + fromMs(graceMs) }))?.seen ?? null;
   return { by, arrival };
 };
-
-const ascending = (a: Nanos, b: Nanos): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Whether any of the sorted times lies in the window. */
 const anyIn = (times: readonly Nanos[], { from, until }: Window): boolean => {
@@ -116,7 +115,7 @@ const rises = (items: readonly Seen[], entry: string): Seen[] => {
     ({ metric, service }) => service === entry && (metric === 'requests' || metric === 'durationCount'),
   );
   return [...Map.groupBy(counters, ({ series }) => series).values()].flatMap((series) => {
-    const inOrder = series.sort((a, b) => ascending(a.at, b.at));
+    const inOrder = series.sort((a, b) => compare(a.at, b.at));
     return inOrder.filter(({ value }, i) => value > 0 && value !== inOrder[i - 1]?.value);
   });
 };

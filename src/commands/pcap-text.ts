@@ -1,5 +1,5 @@
 // What a capture shows, for a person to read and for a program.
-import type { Conversation } from '../pcap/digest.ts';
+import { COUNTS, type Conversation, type Counts } from '../pcap/digest.ts';
 import type { FileRead } from '../pcap/files.ts';
 import type { SurveyResult } from '../pcap/survey.ts';
 import type { TimingRow } from '../pcap/timings.ts';
@@ -57,15 +57,10 @@ export const surveyJson = (files: readonly FileRead[], survey: SurveyResult): st
 const fileLine = ({ file, format, packing, packets, end }: FileRead): string =>
   `${file}: ${format}${packing === 'plain' ? '' : ` in ${packing}`}, ${count(packets)} packets${end ? `; ${end}` : ''}`;
 
-type Sums = Pick<
-  Conversation,
-  'conversations' | 'unanswered' | 'refused' | 'retransmissions' | 'outOfOrder' | 'copies' | 'resets' | 'reset'
->;
+/** Packets and bytes are told of the capture as a whole. */
+type Sums = Omit<Counts, 'packets' | 'bytes'>;
 
-const SUMS = [
-  ...(['conversations', 'unanswered', 'refused', 'retransmissions'] as const),
-  ...(['outOfOrder', 'copies', 'resets', 'reset'] as const),
-];
+const SUMS = COUNTS.filter((key): key is keyof Sums => key !== 'packets' && key !== 'bytes');
 
 const totalOf = (all: readonly Conversation[]): Sums =>
   Object.fromEntries(SUMS.map((key) => [key, all.reduce((sum, one) => sum + one[key], 0)])) as Sums;

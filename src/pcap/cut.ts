@@ -30,14 +30,8 @@ export const createCutter = (accept: Accept, stretches: readonly Stretch[], to: 
 
 const wanting = (stretches: readonly Stretch[]): ((h: Headers, packet: number) => boolean) => {
   const table = connectionTable(() => {}, Math.max(1, stretches.length));
-  const bySlot = new Map<number, Stretch[]>();
   // The last first, so that those that are over can be taken off the end.
-  for (const one of stretches.toReversed()) {
-    const slot = table.side({ ...emptyHeaders(), ...one.ends }) >> 1;
-    const parts = bySlot.get(slot);
-    if (parts) parts.push(one);
-    else bySlot.set(slot, [one]);
-  }
+  const bySlot = Map.groupBy(stretches.toReversed(), ({ ends }) => table.side({ ...emptyHeaders(), ...ends }) >> 1);
   return (h, packet) => {
     const parts = bySlot.get(table.find(h));
     if (!parts) return false;

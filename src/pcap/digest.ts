@@ -1,4 +1,5 @@
 // What is kept of a conversation when it ends: a line that it shares with others between the same client and server.
+import { compare } from '../ordering.ts';
 import { addressText, endText } from './address.ts';
 import {
   type Connections,
@@ -13,7 +14,7 @@ import {
   SIDE_HALVES,
 } from './connections.ts';
 import { TCP, UDP } from './headers.ts';
-import { byText, merged } from './merge.ts';
+import { merged } from './merge.ts';
 import { recalling } from './recall.ts';
 import { ANSWERED } from './sequence.ts';
 
@@ -110,20 +111,25 @@ export const createDigest = (): Digest => {
 /** What several digests have, most bytes first. */
 export const conversationRows = (parts: readonly (readonly Conversation[])[]): Conversation[] =>
   merged(parts, ({ protocol, client, server }) => `${protocol} ${client} ${server}`, together).sort(
-    (a, b) => b.bytes - a.bytes || byText(a.client, b.client) || byText(a.server, b.server),
+    (a, b) => b.bytes - a.bytes || compare(a.client, b.client) || compare(a.server, b.server),
   );
 
 /** The first ones that several digests have, oldest first. */
 export const unansweredRows = (parts: readonly (readonly Unanswered[])[]): Unanswered[] =>
   parts
     .flat()
-    .sort((a, b) => a.at - b.at || byText(a.client, b.client))
+    .sort((a, b) => a.at - b.at || compare(a.client, b.client))
     .slice(0, MOST_UNANSWERED);
 
-const COUNTS = [
-  ...(['conversations', 'packets', 'bytes', 'unanswered', 'refused'] as const),
-  ...(['retransmissions', 'outOfOrder', 'copies', 'resets', 'reset'] as const),
-];
+const NONE = {
+  ...{ conversations: 0, packets: 0, bytes: 0, unanswered: 0, refused: 0 },
+  ...{ retransmissions: 0, outOfOrder: 0, copies: 0, resets: 0, reset: 0 },
+};
+
+export type Counts = typeof NONE;
+
+/** What is counted of a conversation, in the order in which it is told. */
+export const COUNTS = Object.keys(NONE) as (keyof Counts)[];
 
 const together = (a: Conversation, b: Conversation): Conversation => {
   const sum = { ...a };
@@ -135,8 +141,8 @@ const nameOf = (protocol: number): Conversation['protocol'] =>
   protocol === TCP ? 'tcp' : protocol === UDP ? 'udp' : 'other';
 
 const emptyLine = (protocol: Conversation['protocol'], client: string, server: string): Conversation => ({
-  ...{ protocol, client, server, conversations: 0, packets: 0, bytes: 0, unanswered: 0, refused: 0 },
-  ...{ retransmissions: 0, outOfOrder: 0, copies: 0, resets: 0, reset: 0 },
+  ...{ protocol, client, server },
+  ...NONE,
 });
 
 /** The client's side; where no handshake and no request has told, the end with the larger port. */

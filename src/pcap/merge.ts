@@ -11,6 +11,3 @@ export const merged = <T>(parts: readonly (readonly T[])[], keyOf: (one: T) => s
     }
   return [...all.values()];
 };
-
-/** By code units, as `sort()` has it: the same everywhere. */
-export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

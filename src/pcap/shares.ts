@@ -30,12 +30,12 @@ export const threadsFor = async (
   { http }: Pick<Wanted, 'http'>,
   cores = availableParallelism(),
 ): Promise<number> => {
-  if (!http) return 1;
-  const packings = await Promise.all(files.map(packingOf));
-  if (packings.some((packing) => packing !== 'plain')) return 1;
   const sizes = await Promise.all(files.map(sizeOf));
   const worth = Math.ceil(sizes.reduce((a, b) => a + b, 0) / LEAST_BYTES);
-  return Math.max(1, Math.min(worth, cores, MOST_THREADS));
+  const most = Math.min(worth, cores, MOST_THREADS);
+  if (!http || most <= 1) return 1;
+  const packings = await Promise.all(files.map(packingOf));
+  return packings.every((packing) => packing === 'plain') ? most : 1;
 };
 
 /**

@@ -1,5 +1,6 @@
 // How long answers took, by whatever name, in a memory that does not grow with the capture.
-import { byText, merged } from './merge.ts';
+import { compare } from '../ordering.ts';
+import { merged } from './merge.ts';
 
 /** Response times of one name. Quantiles are right to 2 %, `max` exactly; null when nothing was answered. */
 export type TimingRow = {
@@ -77,7 +78,7 @@ export const createTimings = (limit: number): Timings => {
 export const timingRows = (parts: readonly (readonly NamedTiming[])[]): TimingRow[] =>
   merged(parts, (one) => JSON.stringify([one.server, one.name]), addTiming)
     .map(rowOf)
-    .sort((a, b) => b.requests - a.requests || byText(a.server, b.server) || byText(a.name, b.name));
+    .sort((a, b) => b.requests - a.requests || compare(a.server, b.server) || compare(a.name, b.name));
 
 const addTiming = (a: NamedTiming, b: NamedTiming): NamedTiming => ({
   ...a,

@@ -1,5 +1,6 @@
 // The spans themselves: bounded, oldest trace out first, found by service and second without looking at the rest.
 import { isDeepStrictEqual } from 'node:util';
+import { compare } from '../../ordering.ts';
 import type { StoredSpan } from './trace-store-otlp.ts';
 import { matches, type Search } from './trace-store-search.ts';
 
@@ -111,7 +112,6 @@ const entry = <K, V>(map: Map<K, V>, at: K, fresh: () => V): V => {
   return made;
 };
 
-const compare = <T extends string | bigint>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 const begin = (trace: readonly StoredSpan[]): bigint =>
   trace.reduce((min, it) => (compare(it.start, min) < 0 ? it.start : min), trace[0]!.start);
 
