@@ -52,7 +52,7 @@ const withServer = async <T>(args: readonly string[], use: (url: string) => Prom
   return await use(`http://127.0.0.1:${(await lines.next()).value}/`);
 };
 
-type Load = { readonly rate: number; readonly seconds: number };
+type Load = Omit<Task, 'ledger'>;
 
 type Client = AsyncDisposable & { ask(load: Load, ledger?: string): Promise<Result> };
 
@@ -69,11 +69,6 @@ const clientOf = async (who: string, url: string): Promise<Client> => {
     },
     [Symbol.asyncDispose]: () => running.stop(),
   };
-};
-
-const askOnce = async (who: string, url: string, load: Load, ledger?: string): Promise<Result> => {
-  await using client = await clientOf(who, url);
-  return await client.ask(load, ledger);
 };
 
 /** Unique ids in wrk, too: a counter in hex where a hash would be. */
@@ -194,7 +189,9 @@ const at = async (load: Load, what: string): Promise<void> => {
   say(`${what}: ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
   await withServer(['plain'], async (url) => {
     const ledger = join(folder, 'ledger.ndjson');
-    const it = await askOnce('firedrill', url, load, ledger);
+    await using client = await clientOf('firedrill', url);
+    await client.ask(WARM_UP);
+    const it = await client.ask(load, ledger);
     const { p50, p99, max } = await lateness(ledger);
     say(
       `  ${it.answered} of ${load.rate * load.seconds} answered, ${perSecond(it).toFixed(0)} a second, ${it.cpu.toFixed(1)} us of CPU each`,
@@ -229,7 +226,10 @@ const omission = async (): Promise<void> => {
   );
   for (const [name, who, load] of WITNESSES) {
     const args = ['pausing', String(PAUSE.after), String(PAUSE.long)];
-    const { latency } = await withServer(args, (url) => askOnce(who, url, load));
+    const { latency } = await withServer(args, async (url) => {
+      await using client = await clientOf(who, url);
+      return await client.ask(load);
+    });
     const against = (value: number, q: number): string =>
       `${value.toFixed(0).padStart(5)} (${(value / arithmetic(q)).toFixed(2)})`;
     say(`  ${name.padEnd(14)} p90 ${against(latency.p90, 0.9)}  p99 ${against(latency.p99, 0.99)}`);
