@@ -46,6 +46,12 @@ export const testWindow = (plan: Plan, times: Times): Window => ({
 export const heldWindow = (plan: Plan, { injected, healing }: Times): Window | null =>
   plan.truth.on !== null && injected && healing ? { from: injected, until: healing } : null;
 
+/** A control's ledger is to show nothing from its baseline on. */
+const comparedWindow = (plan: Plan, times: Times): Window | null =>
+  plan.truth.on === null
+    ? { from: phaseWindow(plan, times, 'baseline').until, until: testWindow(plan, times).until }
+    : heldWindow(plan, times);
+
 /** A longer run gets wider bins, so that its page does not grow with it. */
 const MOST_BINS = 600;
 
@@ -74,6 +80,7 @@ export const frameOf = (plan: Plan, history: readonly Entry[]): ((first: string 
       baseline: phaseWindow(plan, times, 'baseline'),
       test: testWindow(plan, times),
       held: heldWindow(plan, times),
+      compared: comparedWindow(plan, times),
     };
   };
 };

@@ -121,7 +121,7 @@ export const verdict = (stored: Stored): Verdict => {
     LAYERS.map((layer) => [layer, disbelieved(judgeLayer(layer, stored, times))]),
   ) as Record<LayerName, LayerVerdict>;
   const { traffic } = ledger;
-  const effect = ledger.effect?.worse ? [`ledger: ${ledger.effect.says}`] : [];
+  const effect = plan.truth.on && ledger.effect?.worse ? [`ledger: ${ledger.effect.says.join('; ')}`] : [];
   const expectations = plan.also.map((one, n) => judgeExpectation(one, n, stored, times));
   const decided = decide(stored, times, layers, expectations, traffic);
   const witnesses = (of: 'injection' | 'healing') =>
@@ -446,12 +446,20 @@ const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | 
     : null;
 };
 
-/** A layer that was asked and never showed a thing would have raised no alarm either way: its silence proves nothing. */
-const controlDecision = ({ evidence }: Stored, layers: Verdict['layers']): Decision => {
+/**
+ * An alarm is false where the client's own requests fared as before: a machine that others take from does make services slow. And a layer that
+ * was asked and never showed a thing would have raised no alarm either way: its silence proves nothing.
+ */
+const controlDecision = ({ evidence, ledger }: Stored, layers: Verdict['layers']): Decision => {
   const loud = LAYERS.filter((layer) => layers[layer].suspects.length > 0);
   const alarms = loud.map(
     (layer) => `${layer} blames ${layers[layer].suspects[0]!.ref} (${layers[layer].suspects[0]!.kind})`,
   );
+  if (loud.length > 0 && ledger.effect?.worse)
+    return {
+      outcome: 'inconclusive',
+      because: `with no fault in, ${ledger.effect.says[0]}; so what is reported may be right (${alarms.join('; ')}): run the control again`,
+    };
   if (loud.length > 0) return { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` };
   const asked = LAYERS.filter((layer) => evidence.looks.some((look) => look.layer === layer));
   const blind = asked.filter((layer) => layers[layer].grade === 'blind' && !layers[layer].sentinels?.silence);

@@ -4,6 +4,7 @@ import { latency } from '../src/faults/latency.ts';
 import { none } from '../src/faults/none.ts';
 import type { Entry, HistoryEvent } from '../src/history.ts';
 import type { Nanos, Window } from '../src/model.ts';
+import { trafficOf } from '../src/plan.ts';
 import { fromMs, iso } from '../src/time.ts';
 import { exitCodeOf, gradeSuspect, OUTCOMES, type Verdict, verdict } from '../src/verdict.ts';
 import {
@@ -13,6 +14,8 @@ import {
   ledgerOf,
   looksOf,
   planOf,
+  recordOf,
+  START,
   type Story,
   scrapesOf,
   since,
@@ -400,6 +403,11 @@ describe('a run', () => {
 describe('a control', () => {
   const control = planOf(none());
   const looks = looksOf(control, 'alerts');
+  /** What its requests show when the machine under the platform has less to give from the end of the baseline on. */
+  const quiet = since(control, 'quiet', 0);
+  const starved = [...trafficOf(control, 'http://web').requests].map((one) =>
+    recordOf(one, START + fromMs(one.atMs) < quiet ? 10 : 30),
+  );
 
   test('in which nobody is blamed passes', () => {
     expect(judged({ plan: control, looks })).toMatchObject({
@@ -424,6 +432,20 @@ describe('a control', () => {
       expect(layers.alerts.grade).toBe('noticed');
     },
   );
+
+  test('in which a layer blames somebody while the ledger itself got worse is no proof of a false alarm', () => {
+    const alerts = [alertOn('stock', since(control, 'hold', 10))];
+    const { outcome, exitCode, because, groundTruth } = judged({ plan: control, looks, alerts, ledger: starved });
+    expect({ outcome, exitCode }).toEqual({ outcome: 'inconclusive', exitCode: 2 });
+    expect(because).toMatch(
+      /^with no fault in, all requests slower: .*; so what is reported may be right \(alerts blames service:stock \(absent\)\): run the control again$/,
+    );
+    expect(groundTruth.witnessedBy).toEqual(['2 of 2 killed pods are gone']);
+  });
+
+  test('in which nobody is blamed passes, whatever the ledger shows: nothing alarmed anybody', () => {
+    expect(judged({ plan: control, looks, ledger: starved }).outcome).toBe('pass');
+  });
 
   test('in which a layer that was asked showed no data at all proves nothing about that layer', () => {
     const { outcome, because } = judged({ plan: control, looks: [...looks, ...looksOf(control, 'traces')] });

@@ -1,4 +1,4 @@
-// No fault: the control. The same traffic, the same looks; whatever an analyzer reports is a false alarm.
+// No fault: the control. The same traffic, the same looks; whatever an analyzer reports is a false alarm, unless the ledger got worse too.
 import type { Fault, NoFault } from './fault.ts';
 
 export const none = (): NoFault => ({ kind: 'none' });

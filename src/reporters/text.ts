@@ -50,7 +50,11 @@ const head = ({ outcome, scenario, because }: Verdict): string[] => [
 ];
 
 const groundTruth = ({ groundTruth: it }: Verdict, plan: Plan): string[] => {
-  if (it.on === null) return labelled('fault', 'none: whatever a layer reports is a false alarm');
+  if (it.on === null)
+    return labelled(
+      'fault',
+      "none: whatever a layer reports is a false alarm, unless the client's own requests got worse too",
+    );
   return [
     ...labelled('fault', `${it.fault} on ${it.on}${it.kind ? ` (${it.kind})` : ''}`),
     ...labelled('hurts', plan.radius.hurts),

@@ -19,6 +19,8 @@ export type Frame = {
   readonly test: Window;
   /** In which the fault was in; null: none ever was. */
   readonly held: Window | null;
+  /** In which requests are compared with the baseline's: while the fault was in, or all that follows a control's baseline. */
+  readonly compared: Window | null;
   /** The kinds of requests that come by the fault; null: all of them. */
   readonly crossing: readonly string[] | null;
 };
@@ -38,7 +40,7 @@ export type Gist = {
   readonly traffic: TrafficSummary;
   /** Requests that were sent by way of the fault while it was in. */
   readonly exposed: number;
-  /** What those that come by the fault show of it; null where none was in. */
+  /** What those that come by the fault show of it, or all of a control's, in which nothing is to be seen; null where the fault never was in. */
   readonly effect: LedgerEffect | null;
   readonly baseline: Answers;
   readonly test: Answers;
@@ -63,9 +65,9 @@ export const gathering = (frame: (first: string | null) => Frame): Gathering => 
 
 type Parts = { add(record: LedgerRecord): void; all(): Omit<Gist, 'records' | 'sha256' | 'first'> };
 
-const partsOf = ({ seed, pace, axis, baseline, test, held, crossing }: Frame): Parts => {
+const partsOf = ({ seed, pace, axis, baseline, test, held, compared, crossing }: Frame): Parts => {
   const traffic = tally();
-  const effect = held && witness(baseline, held, seed);
+  const effect = compared && witness(baseline, compared, seed);
   const [before, after] = [answers(baseline, seed), answers(test, seed)];
   const pictures = binning(axis, seed);
   const inHeld = held ? inWindow(held) : () => false;

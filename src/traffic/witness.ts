@@ -34,7 +34,8 @@ export type LedgerEffect = {
   readonly worse: boolean;
   /** All requests first, then each kind that both windows have. */
   readonly comparisons: readonly Comparison[];
-  readonly says: string;
+  /** A sentence for each comparison that is worse, that of all requests first; without any, one that says so. */
+  readonly says: readonly [string, ...string[]];
 };
 
 /**
@@ -72,15 +73,11 @@ const effectOf = (before: Groups, after: Groups): LedgerEffect => {
   const kinds = after.kinds().filter((kind) => before.kinds().includes(kind));
   const alpha = ALPHA / (2 * (kinds.length + 1));
   const comparisons = [null, ...kinds.sort()].map((kind) => compare(kind, before.of(kind), after.of(kind), alpha));
-  const says = comparisons.flatMap(sentence);
+  const [first, ...others] = comparisons.flatMap(sentence);
+  if (first !== undefined) return { worse: true, comparisons, says: [first, ...others] };
   const [all] = comparisons as [Comparison];
-  return {
-    worse: says.length > 0,
-    comparisons,
-    says:
-      says.join('; ') ||
-      `${all.fault.requests} requests, none worse off than the ${all.baseline.requests} of the baseline`,
-  };
+  const none = `${all.fault.requests} requests, none worse off than the ${all.baseline.requests} of the baseline`;
+  return { worse: false, comparisons, says: [none] };
 };
 
 /** Requests of one window and one kind. */
@@ -176,12 +173,14 @@ const ties = (values: readonly number[]): number => {
 };
 
 const sentence = ({ request, baseline, fault, errors, latency, timesOf }: Comparison): string[] => {
+  if (!errors.worse && !latency.worse) return [];
   const who = request ?? 'all requests';
   const share = (of: WindowStats): string => `${(100 * of.errorShare).toFixed(1)} % of ${of.requests}`;
   const times = (of: WindowStats): string => `median ${of.p50?.toFixed(0)} ms, p90 ${of.p90?.toFixed(0)} ms`;
   const part = timesOf < 1 ? ` (1 in ${1 / timesOf} timed)` : '';
-  return [
-    ...(errors.worse ? [`${who} failed more: ${share(fault)}, baseline ${share(baseline)}`] : []),
-    ...(latency.worse ? [`${who} slower: ${times(fault)}, baseline ${times(baseline)}${part}`] : []),
+  const how = [
+    ...(errors.worse ? [`failed more: ${share(fault)}, baseline ${share(baseline)}`] : []),
+    ...(latency.worse ? [`slower: ${times(fault)}, baseline ${times(baseline)}${part}`] : []),
   ];
+  return [`${who} ${how.join(', and ')}`];
 };

@@ -52,7 +52,9 @@ describe('text', () => {
   test('a control says that there was nothing to find, and locates nothing', () => {
     const control = verdict(stored({ plan: controlPlan, history: [], items: new Map() }));
     const said = lines(control, controlPlan);
-    expect(said).toContain('fault     none: whatever a layer reports is a false alarm');
+    expect(said).toContain(
+      "fault     none: whatever a layer reports is a false alarm, unless the client's own requests got worse too",
+    );
     expect(said.some((one) => one.startsWith('healed'))).toBe(false);
   });
 

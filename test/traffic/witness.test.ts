@@ -80,7 +80,7 @@ describe('the ledger as a witness', () => {
       const slow = effect.comparisons.filter(({ latency }) => latency.worse).map(({ request }) => request);
       expect(slow).toContain('GET /prices');
       expect(slow).not.toContain('POST /orders');
-      expect(effect.says).toMatch(/GET \/prices slower: median 5\d ms/);
+      expect(effect.says.join('; ')).toMatch(/GET \/prices slower: median 5\d ms/);
     }
   });
 

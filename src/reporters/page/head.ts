@@ -35,7 +35,8 @@ export const bullets = (items: readonly string[], none: string): Markup =>
   items.length > 0 ? h`<ul>${items.map((item) => h`<li>${item}</li>`)}</ul>` : h`${none}`;
 
 const groundTruth = ({ groundTruth: it }: Verdict, plan: Plan): Markup => {
-  if (it.on === null) return h`<p>Nothing: this is a control. Whatever a layer reports here is a false alarm.</p>`;
+  if (it.on === null)
+    return h`<p>Nothing: this is a control. Whatever a layer reports here is a false alarm, unless the client’s own requests got worse too.</p>`;
   return facts([
     ['fault', h`<b>${it.fault}</b> on <code>${it.on}</code>${it.kind ? ` – a layer explains it as “${it.kind}”` : ''}`],
     ['in', it.from ? period(it.from, it.until) : 'never: it was not injected'],
@@ -69,14 +70,14 @@ ${STEPS.map((step) => h`<td class="${reached(verdict, layer, step) === 'yes' ? '
 };
 
 /** Rungs from `silent` to `explained`, those reached filled in; the wanted one has a border. */
-export const ladder = ({ layers, groundTruth }: Verdict, layer: LayerName): Markup => {
+export const ladder = ({ outcome, layers, groundTruth }: Verdict, layer: LayerName): Markup => {
   const { grade, wanted } = layers[layer];
-  const control = groundTruth.on === null;
+  const failed = groundTruth.on === null && outcome === 'fail';
   const rungs = GRADES.slice(1).map((rung, n) => {
     const on = GRADES.indexOf(grade) > n;
     return h`<i class="rung${on ? ' on' : ''}${rung === wanted ? ' wanted' : ''}"></i>`;
   });
-  const alarm = control && grade !== 'silent' && grade !== 'blind';
+  const alarm = failed && grade !== 'silent' && grade !== 'blind';
   return h`<span class="ladder ${alarm ? 'alarm' : grade}"><span aria-hidden="true">${rungs}</span>${alarm ? 'false alarm' : grade}</span>`;
 };
 
