@@ -167,11 +167,28 @@ const autocannon: Who = async (url, { rate, seconds }) => {
   return { answered: done['2xx'], latency: done.latency };
 };
 
+/** Sends nothing, and says how late it was for it: what a schedule loses on this machine, whoever keeps it. */
+const bareLoop: Who = async (_url, { rate, seconds }, startAt) => {
+  const late = new Float64Array(rate * seconds);
+  for (let n = 0; n < late.length; n += 1) {
+    const due = startAt + fromMs((1000 * n) / rate);
+    if (due > systemClock.now()) await systemClock.sleepUntil(due);
+    late[n] = toMs(systemClock.now() - due);
+  }
+  late.sort();
+  const quantile = (q: number): number => late[Math.min(late.length - 1, Math.floor(q * late.length))]!;
+  return {
+    answered: late.length,
+    latency: { p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99), max: quantile(1) },
+  };
+};
+
 const CLIENTS: Readonly<Record<string, Who>> = {
   firedrill,
   'idle stack': idleStack,
   'pool.request': poolRequest,
   autocannon,
+  'bare loop': bareLoop,
 };
 
 const watched = (): { done(): number[] } => {

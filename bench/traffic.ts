@@ -13,6 +13,7 @@ import { linesOf } from '../src/lines.ts';
 import { run, start } from '../src/process.ts';
 import { offsets, systemClock } from '../src/time.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
+import { certificates } from '../test/helpers/certificates.ts';
 import type { Result, Task } from './traffic-client.ts';
 
 const WHOLE = process.argv.includes('whole');
@@ -23,6 +24,7 @@ const CLOSED_SECONDS = 1;
 /** Compiles the code, and is not measured. */
 const WARM_UP = { rate: 5000, seconds: 4 };
 const SCHEDULED = { rate: 20_000, seconds: WHOLE ? 30 : 10 };
+const PAIRS = 5;
 const SUSTAINED = { rate: 50_000, seconds: WHOLE ? 60 : 10 };
 const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25 };
 /** So few that those who waited are answered next to at once: the arithmetic knows no queue behind the pause. */
@@ -49,7 +51,7 @@ const withServer = async <T>(args: readonly string[], use: (url: string) => Prom
   const argv = pinned(SERVER_CORE, node('traffic-server.ts', ...args));
   await using server = await start({ name: 'server', argv, stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: server.child.stdout! })[Symbol.asyncIterator]();
-  return await use(`http://127.0.0.1:${(await lines.next()).value}/`);
+  return await use(`${args[0] === 'tls' ? 'https://localhost' : 'http://127.0.0.1'}:${(await lines.next()).value}/`);
 };
 
 type Load = Omit<Task, 'ledger'>;
@@ -140,13 +142,9 @@ const rounds = async (url: string): Promise<Map<string, number[]>> => {
   return rates;
 };
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-const flatOut = async (): Promise<void> => {
-  say(
-    `as fast as they go, one core, ids for every request (${ROUNDS} rounds; wrk and autocannon wait for answers, the others send openly)`,
-  );
-  const all = await withServer(['plain'], rounds);
+/** Everybody's best, and firedrill against it; gives what everybody sent. */
+const compared = async (server: readonly string[]): Promise<Map<string, number[]>> => {
+  const all = await withServer(server, rounds);
   const ours = all.get('firedrill')!;
   for (const [who, rates] of all) {
     const ratio = median(rates.map((rate, round) => ours[round]! / rate)).toFixed(2);
@@ -155,10 +153,29 @@ const flatOut = async (): Promise<void> => {
       .padStart(7);
     say(`  ${who.padEnd(14)} ${best} requests/s at best   firedrill is ${ratio} of it (median of the rounds)`);
   }
+  return all;
+};
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+const flatOut = async (): Promise<void> => {
+  say(
+    `as fast as they go, one core, ids for every request (${ROUNDS} rounds; wrk and autocannon wait for answers, the others send openly)`,
+  );
+  const all = await compared(['plain']);
   const idle = all.get('idle stack');
   share = idle ? Math.min(1, median(idle) / IDLE_STACK) : 1;
   if (share < 1)
     say(`  this machine's idle stack does ${share.toFixed(2)} of ${IDLE_STACK}: so much of what follows is asked for`);
+};
+
+/** Clients trust the authority by way of their environment, as Node has it; wrk trusts everybody. */
+const behindTls = async (): Promise<void> => {
+  say(`as fast as they go, the same behind TLS`);
+  await using made = await certificates('localhost');
+  process.env.NODE_EXTRA_CA_CERTS = made.ca;
+  await compared(['tls', made.server.key, made.server.cert]);
+  delete process.env.NODE_EXTRA_CA_CERTS;
 };
 
 let share = 1;
@@ -167,8 +184,11 @@ const scaled = ({ rate, seconds }: Load): Load => ({ rate: Math.floor(rate * sha
 /** A drill has a warm-up too, in which code is compiled and connections are opened. */
 const WARM_UP_S = 2;
 
-/** Milliseconds from when a request was due to when it was sent, by the ledger itself. */
-const lateness = async (ledger: string): Promise<{ p50: number; p99: number; max: number }> => {
+/** Milliseconds from when a request was due to when it was sent. */
+type Lateness = { readonly p50: number; readonly p99: number; readonly max: number };
+
+/** As the ledger itself has it. */
+const lateness = async (ledger: string): Promise<Lateness> => {
   const late: number[] = [];
   let start: number | null = null;
   const offset = offsets(systemClock.now());
@@ -185,6 +205,27 @@ const lateness = async (ledger: string): Promise<{ p50: number; p99: number; max
   return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
 };
 
+const told = ({ p50, p99, max }: Lateness): string =>
+  `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, max ${max.toFixed(1)} ms`;
+
+/** Beside it a loop that sends nothing: what that is late is the machine's. */
+const onTime = async (): Promise<void> => {
+  const load = scaled(SCHEDULED);
+  const ledger = join(folder, 'ledger.ndjson');
+  say(`on time: the schedule's error at ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
+  await withServer(['plain'], async (url) => {
+    await using client = await clientOf('firedrill', url);
+    await using bare = await clientOf('bare loop', url);
+    await client.ask(WARM_UP);
+    for (let pair = 0; pair < PAIRS; pair += 1) {
+      await client.ask(load, ledger);
+      say(`  firedrill  ${told(await lateness(ledger))}`);
+      say(`  bare loop  ${told((await bare.ask(load)).latency)}`);
+    }
+  });
+  rmSync(ledger);
+};
+
 const at = async (load: Load, what: string): Promise<void> => {
   say(`${what}: ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
   await withServer(['plain'], async (url) => {
@@ -192,13 +233,10 @@ const at = async (load: Load, what: string): Promise<void> => {
     await using client = await clientOf('firedrill', url);
     await client.ask(WARM_UP);
     const it = await client.ask(load, ledger);
-    const { p50, p99, max } = await lateness(ledger);
     say(
       `  ${it.answered} of ${load.rate * load.seconds} answered, ${perSecond(it).toFixed(0)} a second, ${it.cpu.toFixed(1)} us of CPU each`,
     );
-    say(
-      `  schedule error, after ${WARM_UP_S} s of warm-up: p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, max ${max.toFixed(1)} ms`,
-    );
+    say(`  schedule error, after ${WARM_UP_S} s of warm-up: ${told(await lateness(ledger))}`);
     say(`  memory ${it.rss.map((mb) => mb.toFixed(0)).join(', ')} MB at a quarter, at half and at the end`);
   });
   rmSync(join(folder, 'ledger.ndjson'), { force: true });
@@ -244,7 +282,8 @@ const asMany = ({ rate, seconds }: Load): Load => ({
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'flat-out': flatOut,
-  'on-time': () => at(scaled(SCHEDULED), 'on time'),
+  tls: behindTls,
+  'on-time': onTime,
   sustained: () => at(scaled(SUSTAINED), 'sustained'),
   memory: () => at(asMany(MEMORY), 'memory'),
   omission,
