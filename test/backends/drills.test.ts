@@ -5,7 +5,7 @@ import { LAYERS, type LayerName } from '../../src/model.ts';
 import { start } from '../../src/process.ts';
 import { readRun } from '../../src/stored.ts';
 import { type Verdict, verdict } from '../../src/verdict.ts';
-import { ATTEMPTS, ourTurn } from '../live/attempts.ts';
+import { attempts, tale } from '../live/attempts.ts';
 import { noMetricsOrAlerts, type Real, realAlertmanager, realJaeger, realLoki, realPrometheus } from '../live/real.ts';
 import { folder, noLab } from '../live/tool.ts';
 import { missing, programFor } from './servers.ts';
@@ -68,24 +68,15 @@ const drilled = async (on: 'own' | 'real', lost: Lost = null): Promise<Verdict> 
   return verdict(await readRun(out.path));
 };
 
-const tale = (one: Verdict): string =>
-  [
-    `${one.outcome}: ${one.because}`,
-    ...LAYERS.map((layer) => `${layer} ${one.layers[layer].grade}: ${one.layers[layer].why}`),
-  ].join('\n');
-
 const COLUMNS = new Map<string, Verdict>();
 
 /** The verdict, kept for the table at the end. A platform that was unsteady before any fault says nothing of backends: it is drilled again. */
-const column = async (title: string, ...what: Parameters<typeof drilled>): Promise<Verdict> => {
-  for (let attempt = 1; ; attempt += 1) {
-    await ourTurn(attempt);
-    const one = await drilled(...what);
-    COLUMNS.set(title, one);
-    if (!one.because.startsWith('no steady state') || attempt === ATTEMPTS) return one;
-    process.stderr.write(`${title}, attempt ${attempt}: ${one.because}\n`);
-  }
-};
+const column = (title: string, ...what: Parameters<typeof drilled>): Promise<Verdict> =>
+  attempts(title, async () => {
+    const done = await drilled(...what);
+    COLUMNS.set(title, done);
+    return { done, again: done.because.startsWith('no steady state') ? done.because : null };
+  });
 
 afterAll(() => {
   if (COLUMNS.size === 0) return;

@@ -9,7 +9,7 @@ import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { Verdict } from '../../src/verdict.ts';
 import { firedrill, launch, type Ran, runsIn, type Who } from './tool.ts';
 
-export const ATTEMPTS = 3;
+const ATTEMPTS = 3;
 
 export type Drilled = { readonly ran: Ran; readonly verdict: Verdict | null; readonly run: string };
 
@@ -41,43 +41,52 @@ const stolen = async (clock = systemClock): Promise<number> => {
 };
 
 /** Waits for a machine of which most is ours, longer after it was not; where it never is, the drill has to make do. */
-export const ourTurn = async (attempt: number): Promise<void> => {
+const ourTurn = async (attempt: number): Promise<void> => {
   const calm = async (): Promise<true | null> => ((await stolen()) < MOST_STOLEN ? true : null);
   await until('a machine of our own', calm, { forMs: attempt === 1 ? 60_000 : 180_000, everyMs: 100 }).catch(
     () => undefined,
   );
 };
 
+/** What an attempt came to, and why there should be another; null: none. */
+type Attempt<T> = { readonly done: T; readonly again: string | null };
+
 /**
  * The platform, its observers and the tool share two cores, often with strangers: they disturb each other now and then,
- * and layers that are right to say so are not what is asked here. A drill that does not pass is told on standard error,
- * with what failed, and run again; the last one is returned.
+ * and layers that are right to say so are not what is asked here. What has to be done again is told on standard error, with the
+ * reason, and the last attempt is returned.
  */
-export const drilled = async (args: readonly string[], out: string, options: Options = {}): Promise<Drilled> => {
-  const { codes = [0] } = options;
+export const attempts = async <T>(name: string, once: (attempt: number) => Promise<Attempt<T>>): Promise<T> => {
   for (let attempt = 1; ; attempt += 1) {
-    const own = join(out, String(attempt));
     await ourTurn(attempt);
-    const ran = await firedrill(['run', ...args, '--out', own], options.who, options.env);
-    const [run = own] = await runsIn(own).catch(() => []);
-    const verdict = await verdictOf(run).catch(() => null);
-    if (codes.includes(ran.code as number) || attempt === ATTEMPTS) return { ran, verdict, run };
-    process.stderr.write(`${args[0]}, attempt ${attempt}: ${await whole(ran, run, verdict)}\n`);
-    await options.between?.();
+    const { done, again } = await once(attempt);
+    if (again === null || attempt === ATTEMPTS) return done;
+    process.stderr.write(`${name}, attempt ${attempt}: ${again}\n`);
   }
 };
 
+/** A drill, again where it does not pass, or does not end by one of the exit codes that will do. */
+export const drilled = (args: readonly string[], out: string, options: Options = {}): Promise<Drilled> =>
+  attempts(args[0]!, async (attempt) => {
+    if (attempt > 1) await options.between?.();
+    const own = join(out, String(attempt));
+    const ran = await firedrill(['run', ...args, '--out', own], options.who, options.env);
+    const [run = own] = await runsIn(own).catch(() => []);
+    const verdict = await verdictOf(run).catch(() => null);
+    const will = (options.codes ?? [0]).includes(ran.code as number);
+    return { done: { ran, verdict, run }, again: will ? null : await whole(ran, run, verdict) };
+  });
+
 /** A drill under way, and its folder of reports, once its standard error matches; begun again where it ended before that. */
 export const underWay = async (args: readonly string[], out: string, pattern: RegExp) => {
-  for (let attempt = 1; ; attempt += 1) {
+  const begun = await attempts(args[0]!, async (attempt) => {
     const own = join(out, String(attempt));
-    await ourTurn(attempt);
     const tool = await launch(['run', ...args, '--out', own]);
     const error = await tool.seen(pattern).catch((error: Error) => error);
-    if (!error) return { tool, out: own };
-    if (attempt === ATTEMPTS) throw error;
-    process.stderr.write(`${args[0]}, attempt ${attempt}: ${error.message}\n`);
-  }
+    return { done: error ?? { tool, out: own }, again: error?.message ?? null };
+  });
+  if (begun instanceof Error) throw begun;
+  return begun;
 };
 
 export const verdictOf = async (run: string): Promise<Verdict> =>
