@@ -11,8 +11,13 @@ import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
 import { queue } from '../src/traffic/queue.ts';
 import { tellTraffic } from '../src/traffic/tell.ts';
 
-/** So many requests a second for so long; at rate 0 one after the other. */
-export type Task = { readonly rate: number; readonly seconds: number; readonly ledger: string };
+/** So many requests a second for so long; at rate 0 one after the other. `connections`: at most so many; null: as many as the client likes. */
+export type Task = {
+  readonly rate: number;
+  readonly seconds: number;
+  readonly ledger: string;
+  readonly connections: number | null;
+};
 
 export type Result = {
   readonly answered: number;
@@ -28,6 +33,7 @@ export type Result = {
 type Sent = Pick<Result, 'answered' | 'latency'>;
 type Who = (url: string, task: Task, startAt: Nanos) => Promise<Sent>;
 
+/** Of those who would else have one only, or any number. */
 const CONNECTIONS = 64;
 const WHO = { user: 'firedrill-user-1', session: 'session-0123456789abcdef' };
 
@@ -38,14 +44,13 @@ const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
   });
 
 /** What a drill runs: the plan is generated, the ledger written and told. */
-const firedrill: Who = async (url, { rate, seconds, ledger }, startAt) => {
+const firedrill: Who = async (url, { rate, seconds, ledger, connections }, startAt) => {
   const done = await tellTraffic({
     plan: planFor(url, rate, seconds),
     startAt,
     output: createWriteStream(ledger),
     ending: new AbortController(),
-    // As many as are needed, where few are: what waits for a connection is not on its way.
-    ...(rate > 1000 ? { connections: CONNECTIONS } : {}),
+    ...(connections ? { connections } : {}),
   });
   return { answered: done.answered, latency: done.latencyMs };
 };
@@ -87,7 +92,7 @@ const openLoop = async (
 
 /** Nothing but connections over undici's Client: the one used last is the next, and who finds none waits. */
 const idleStack: Who = async (url, task, startAt) => {
-  const stack = Array.from({ length: CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
+  const stack = Array.from({ length: task.connections ?? CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
   const clients = [...stack];
   const waiting = queue<{ readonly n: number }>();
   let left = task.rate * task.seconds;
@@ -129,7 +134,7 @@ const handler = (done: () => void): Dispatcher.DispatchHandler => ({
 
 /** What undici's own documentation begins with. */
 const poolRequest: Who = async (url, task, startAt) => {
-  const pool = new Pool(url, { connections: CONNECTIONS });
+  const pool = new Pool(url, { connections: task.connections ?? CONNECTIONS });
   const under = new Set<Promise<void>>();
   const send = (n: number): void => {
     const one: Promise<void> = pool
@@ -148,7 +153,7 @@ type Autocannon = (
 ) => Promise<{ '2xx': number; latency: { p50: number; p90: number; p99: number; max: number } }>;
 
 /** At rate 0 as fast as it goes: it waits for an answer before it sends the next. */
-const autocannon: Who = async (url, { rate, seconds }) => {
+const autocannon: Who = async (url, { rate, seconds, connections }) => {
   const cannon = createRequire(import.meta.url)('autocannon') as Autocannon;
   let n = 0;
   const tagged = (): Record<string, string> => {
@@ -160,7 +165,7 @@ const autocannon: Who = async (url, { rate, seconds }) => {
   const done = await cannon({
     url,
     duration: seconds,
-    connections: CONNECTIONS,
+    connections: connections ?? CONNECTIONS,
     requests: [{ setupRequest }],
     ...limit,
   });

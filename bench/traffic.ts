@@ -19,16 +19,19 @@ import type { Result, Task } from './traffic-client.ts';
 const WHOLE = process.argv.includes('whole');
 const ROUNDS = 9;
 /** More than anybody can send: what is answered then is what can be sent. */
-const FLAT_OUT = { rate: 200_000, seconds: 0.3 };
+const FLAT_OUT = { rate: 200_000, seconds: 0.3, connections: 64 };
 const CLOSED_SECONDS = 1;
 /** Compiles the code, and is not measured. */
-const WARM_UP = { rate: 5000, seconds: 4 };
-const SCHEDULED = { rate: 20_000, seconds: WHOLE ? 30 : 10 };
+const WARM_UP = { rate: 5000, seconds: 4, connections: 64 };
+/** A drill has such a warm-up too, in which code is compiled, connections are opened and the heap grows. */
+const WARM_UP_S = 8;
+/** Where a server stalls, it takes as many connections as in a drill to be on time. */
+const SCHEDULED = { rate: 20_000, seconds: WARM_UP_S + (WHOLE ? 30 : 10), connections: null };
 const PAIRS = 5;
-const SUSTAINED = { rate: 50_000, seconds: WHOLE ? 60 : 10 };
-const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25 };
+const SUSTAINED = { rate: 50_000, seconds: WARM_UP_S + (WHOLE ? 60 : 10), connections: 64 };
+const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25, connections: 64 };
 /** So few that those who waited are answered next to at once: the arithmetic knows no queue behind the pause. */
-const PAUSE = { rate: 200, seconds: 10, after: 4000, long: 2000 };
+const PAUSE = { rate: 200, seconds: 10, connections: null, after: 4000, long: 2000 };
 /**
  * What the idle stack did on the machine for which those rates were asked. A slower one is asked for the same share of what its own idle
  * stack does, which is measured in the same run.
@@ -116,7 +119,7 @@ const wrkAt = async (url: string): Promise<Peer> => {
   return { go: () => wrk(url), [Symbol.asyncDispose]: async () => undefined };
 };
 
-const CLOSED = { rate: 0, seconds: CLOSED_SECONDS };
+const CLOSED = { rate: 0, seconds: CLOSED_SECONDS, connections: 64 };
 const PEERS: Readonly<Record<string, (url: string) => Promise<Peer>>> = {
   firedrill: (url) => peerOf('firedrill', url, FLAT_OUT),
   'idle stack': (url) => peerOf('idle stack', url, FLAT_OUT),
@@ -179,10 +182,7 @@ const behindTls = async (): Promise<void> => {
 };
 
 let share = 1;
-const scaled = ({ rate, seconds }: Load): Load => ({ rate: Math.floor(rate * share), seconds });
-
-/** A drill has a warm-up too, in which code is compiled and connections are opened. */
-const WARM_UP_S = 2;
+const scaled = (load: Load): Load => ({ ...load, rate: Math.floor(load.rate * share) });
 
 /** Milliseconds from when a request was due to when it was sent. */
 type Lateness = { readonly p50: number; readonly p99: number; readonly max: number };
@@ -212,7 +212,9 @@ const told = ({ p50, p99, max }: Lateness): string =>
 const onTime = async (): Promise<void> => {
   const load = scaled(SCHEDULED);
   const ledger = join(folder, 'ledger.ndjson');
-  say(`on time: the schedule's error at ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
+  say(
+    `on time: the schedule's error at ${load.rate} requests/s for ${load.seconds} s, the first ${WARM_UP_S} left out, with a ledger on disk`,
+  );
   await withServer(['plain'], async (url) => {
     await using client = await clientOf('firedrill', url);
     await using bare = await clientOf('bare loop', url);
@@ -275,10 +277,7 @@ const omission = async (): Promise<void> => {
 };
 
 /** As many requests, in the time that they take. */
-const asMany = ({ rate, seconds }: Load): Load => ({
-  rate: Math.floor(rate * share),
-  seconds: Math.ceil(seconds / share),
-});
+const asMany = (load: Load): Load => ({ ...scaled(load), seconds: Math.ceil(load.seconds / share) });
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'flat-out': flatOut,

@@ -1,10 +1,12 @@
 // Connections to one origin, one request at a time on each, in an idle stack: taking and giving are O(1), and the
-// connection used last is used next, so that spare ones age and close (measured: docs/adr/0016).
+// connection used last is used next, so that spare ones age and close (measured: docs/adr/0016). They close one at a time: thousands of them are
+// of one age, and to close them all at once takes as long as a stall that a client should witness, not cause.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { ticks } from '../time.ts';
 import { type Answers, answers } from './answers.ts';
 import { Malformed } from './failure.ts';
+import { queue } from './queue.ts';
 
 export type Address = { readonly ip: string; readonly port: number };
 /** Both ends of a connection; null while there is none. */
@@ -40,7 +42,8 @@ export type Connections = Disposable & {
 /** At most `limit` connections to the URL's origin. */
 export const connections = (url: URL, limit: number): Connections => {
   const all = new Set<Connection>();
-  const idle: Connection[] = [];
+  /** The one unused for the longest comes first. */
+  const idle = queue<Connection>();
   const post = posting();
   const create = (): Connection | null => {
     if (all.size >= limit) return null;
@@ -54,15 +57,16 @@ export const connections = (url: URL, limit: number): Connections => {
   };
   return {
     take: () => {
-      for (let one = idle.pop(); one; one = idle.pop()) {
-        if (one.usable()) return one;
-        drop(one);
-      }
+      const latest = idle.pop();
+      if (latest?.usable()) return latest;
+      // The others are older still.
+      if (latest) drop(latest);
       return create();
     },
     give: (connection) => {
       if (connection.usable()) idle.push(connection);
       else drop(connection);
+      if (idle.first()?.usable() === false) drop(idle.shift()!);
     },
     drop,
     warm: (count) => {

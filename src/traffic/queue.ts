@@ -1,9 +1,11 @@
-// A first-in first-out queue whose ends both cost O(1): an array's shift moves all that is left.
+// A queue whose ends both cost O(1): an array's shift moves all that is left.
 
 export type Queue<T> = {
   push(item: T): void;
   first(): T | undefined;
   shift(): T | undefined;
+  /** Takes the one that came last. */
+  pop(): T | undefined;
   size(): number;
   all(): T[];
 };
@@ -26,6 +28,7 @@ export const queue = <T>(): Queue<T> => {
       }
       return item;
     },
+    pop: () => (at < items.length ? items.pop() : undefined),
     size: () => items.length - at,
     all: () => items.slice(at) as T[],
   };
