@@ -10,22 +10,18 @@ import { identity, runLines } from '../src/traffic/identity.ts';
 import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
 import { queue } from '../src/traffic/queue.ts';
 import { tellTraffic } from '../src/traffic/tell.ts';
+import { type Latency, latencyOf } from './latency.ts';
 
-/** So many requests a second for so long; at rate 0 one after the other. `connections`: at most so many; null: as many as the client likes. */
-export type Task = {
-  readonly rate: number;
-  readonly seconds: number;
-  readonly ledger: string;
-  readonly connections: number | null;
-};
+/** So many requests a second for so long; at rate 0 one after the other. */
+export type Task = { readonly rate: number; readonly seconds: number; readonly ledger: string };
 
 export type Result = {
   readonly answered: number;
   readonly seconds: number;
   /** Microseconds of CPU for an answer, the kernel's part included. */
   readonly cpu: number;
-  /** Milliseconds; zeros of who does not say. */
-  readonly latency: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** Zeros of who does not say. */
+  readonly latency: Latency;
   /** The most memory at a quarter, at a half and at the end of the run, in MB. */
   readonly rss: readonly number[];
 };
@@ -33,7 +29,6 @@ export type Result = {
 type Sent = Pick<Result, 'answered' | 'latency'>;
 type Who = (url: string, task: Task, startAt: Nanos) => Promise<Sent>;
 
-/** Of those who would else have one only, or any number. */
 const CONNECTIONS = 64;
 const WHO = { user: 'firedrill-user-1', session: 'session-0123456789abcdef' };
 
@@ -43,17 +38,19 @@ const planFor = (url: string, rate: number, seconds: number): TrafficPlan =>
     load: { rate, arrivals: 'constant', users: 100, timeoutMs: 60_000 },
   });
 
-/** What a drill runs: the plan is generated, the ledger written and told. */
-const firedrill: Who = async (url, { rate, seconds, ledger, connections }, startAt) => {
-  const done = await tellTraffic({
-    plan: planFor(url, rate, seconds),
-    startAt,
-    output: createWriteStream(ledger),
-    ending: new AbortController(),
-    ...(connections ? { connections } : {}),
-  });
-  return { answered: done.answered, latency: done.latencyMs };
-};
+/** What a drill runs: the plan is generated, the ledger written and told; `limit` goes for what a drill would choose. */
+const drill =
+  (limit: { readonly connections?: number }): Who =>
+  async (url, { rate, seconds, ledger }, startAt) => {
+    const done = await tellTraffic({
+      plan: planFor(url, rate, seconds),
+      startAt,
+      output: createWriteStream(ledger),
+      ending: new AbortController(),
+      ...limit,
+    });
+    return { answered: done.answered, latency: done.latencyMs };
+  };
 
 const HEADERS = runLines('bench')
   .trimEnd()
@@ -92,7 +89,7 @@ const openLoop = async (
 
 /** Nothing but connections over undici's Client: the one used last is the next, and who finds none waits. */
 const idleStack: Who = async (url, task, startAt) => {
-  const stack = Array.from({ length: task.connections ?? CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
+  const stack = Array.from({ length: CONNECTIONS }, () => new Client(url, { pipelining: 1 }));
   const clients = [...stack];
   const waiting = queue<{ readonly n: number }>();
   let left = task.rate * task.seconds;
@@ -134,7 +131,7 @@ const handler = (done: () => void): Dispatcher.DispatchHandler => ({
 
 /** What undici's own documentation begins with. */
 const poolRequest: Who = async (url, task, startAt) => {
-  const pool = new Pool(url, { connections: task.connections ?? CONNECTIONS });
+  const pool = new Pool(url, { connections: CONNECTIONS });
   const under = new Set<Promise<void>>();
   const send = (n: number): void => {
     const one: Promise<void> = pool
@@ -148,12 +145,10 @@ const poolRequest: Who = async (url, task, startAt) => {
   return sent;
 };
 
-type Autocannon = (
-  options: object,
-) => Promise<{ '2xx': number; latency: { p50: number; p90: number; p99: number; max: number } }>;
+type Autocannon = (options: object) => Promise<{ '2xx': number; latency: Latency }>;
 
 /** At rate 0 as fast as it goes: it waits for an answer before it sends the next. */
-const autocannon: Who = async (url, { rate, seconds, connections }) => {
+const autocannon: Who = async (url, { rate, seconds }) => {
   const cannon = createRequire(import.meta.url)('autocannon') as Autocannon;
   let n = 0;
   const tagged = (): Record<string, string> => {
@@ -165,7 +160,7 @@ const autocannon: Who = async (url, { rate, seconds, connections }) => {
   const done = await cannon({
     url,
     duration: seconds,
-    connections: connections ?? CONNECTIONS,
+    connections: CONNECTIONS,
     requests: [{ setupRequest }],
     ...limit,
   });
@@ -173,23 +168,16 @@ const autocannon: Who = async (url, { rate, seconds, connections }) => {
 };
 
 /** Sends nothing, and says how late it was for it: what a schedule loses on this machine, whoever keeps it. */
-const bareLoop: Who = async (_url, { rate, seconds }, startAt) => {
-  const late = new Float64Array(rate * seconds);
-  for (let n = 0; n < late.length; n += 1) {
-    const due = startAt + fromMs((1000 * n) / rate);
-    if (due > systemClock.now()) await systemClock.sleepUntil(due);
-    late[n] = toMs(systemClock.now() - due);
-  }
-  late.sort();
-  const quantile = (q: number): number => late[Math.min(late.length - 1, Math.floor(q * late.length))]!;
-  return {
-    answered: late.length,
-    latency: { p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99), max: quantile(1) },
-  };
+const bareLoop: Who = async (_url, task, startAt) => {
+  const late: number[] = [];
+  const note = (n: number): void => void late.push(toMs(systemClock.now() - startAt) - (1000 * n) / task.rate);
+  const sent = await openLoop(task, startAt, note, async () => undefined);
+  return { ...sent, latency: latencyOf(late) };
 };
 
 const CLIENTS: Readonly<Record<string, Who>> = {
-  firedrill,
+  firedrill: drill({ connections: CONNECTIONS }),
+  'as in a drill': drill({}),
   'idle stack': idleStack,
   'pool.request': poolRequest,
   autocannon,

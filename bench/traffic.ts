@@ -14,24 +14,24 @@ import { run, start } from '../src/process.ts';
 import { offsets, systemClock } from '../src/time.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
 import { certificates } from '../test/helpers/certificates.ts';
+import { type Latency, latencyOf } from './latency.ts';
 import type { Result, Task } from './traffic-client.ts';
 
 const WHOLE = process.argv.includes('whole');
 const ROUNDS = 9;
 /** More than anybody can send: what is answered then is what can be sent. */
-const FLAT_OUT = { rate: 200_000, seconds: 0.3, connections: 64 };
+const FLAT_OUT = { rate: 200_000, seconds: 0.3 };
 const CLOSED_SECONDS = 1;
 /** Compiles the code, and is not measured. */
-const WARM_UP = { rate: 5000, seconds: 4, connections: 64 };
+const WARM_UP = { rate: 5000, seconds: 4 };
 /** A drill has such a warm-up too, in which code is compiled, connections are opened and the heap grows. */
 const WARM_UP_S = 8;
-/** Where a server stalls, it takes as many connections as in a drill to be on time. */
-const SCHEDULED = { rate: 20_000, seconds: WARM_UP_S + (WHOLE ? 30 : 10), connections: null };
+const SCHEDULED = { rate: 20_000, seconds: WARM_UP_S + (WHOLE ? 30 : 10) };
 const PAIRS = 5;
-const SUSTAINED = { rate: 50_000, seconds: WARM_UP_S + (WHOLE ? 60 : 10), connections: 64 };
-const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25, connections: 64 };
+const SUSTAINED = { rate: 50_000, seconds: WARM_UP_S + (WHOLE ? 60 : 10) };
+const MEMORY = { rate: 40_000, seconds: WHOLE ? 250 : 25 };
 /** So few that those who waited are answered next to at once: the arithmetic knows no queue behind the pause. */
-const PAUSE = { rate: 200, seconds: 10, connections: null, after: 4000, long: 2000 };
+const PAUSE = { rate: 200, seconds: 10, after: 4000, long: 2000 };
 /**
  * What the idle stack did on the machine for which those rates were asked. A slower one is asked for the same share of what its own idle
  * stack does, which is measured in the same run.
@@ -49,6 +49,7 @@ const node = (file: string, ...args: string[]): string[] => [
 const pinned = (core: string, argv: readonly string[]): [string, ...string[]] => ['taskset', '-c', core, ...argv];
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'firedrill-bench-'));
+const LEDGER = join(folder, 'ledger.ndjson');
 
 const withServer = async <T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> => {
   const argv = pinned(SERVER_CORE, node('traffic-server.ts', ...args));
@@ -119,7 +120,7 @@ const wrkAt = async (url: string): Promise<Peer> => {
   return { go: () => wrk(url), [Symbol.asyncDispose]: async () => undefined };
 };
 
-const CLOSED = { rate: 0, seconds: CLOSED_SECONDS, connections: 64 };
+const CLOSED = { rate: 0, seconds: CLOSED_SECONDS };
 const PEERS: Readonly<Record<string, (url: string) => Promise<Peer>>> = {
   firedrill: (url) => peerOf('firedrill', url, FLAT_OUT),
   'idle stack': (url) => peerOf('idle stack', url, FLAT_OUT),
@@ -174,7 +175,7 @@ const flatOut = async (): Promise<void> => {
 
 /** Clients trust the authority by way of their environment, as Node has it; wrk trusts everybody. */
 const behindTls = async (): Promise<void> => {
-  say(`as fast as they go, the same behind TLS`);
+  say('as fast as they go, the same behind TLS');
   await using made = await certificates('localhost');
   process.env.NODE_EXTRA_CA_CERTS = made.ca;
   await compared(['tls', made.server.key, made.server.cert]);
@@ -184,11 +185,8 @@ const behindTls = async (): Promise<void> => {
 let share = 1;
 const scaled = (load: Load): Load => ({ ...load, rate: Math.floor(load.rate * share) });
 
-/** Milliseconds from when a request was due to when it was sent. */
-type Lateness = { readonly p50: number; readonly p99: number; readonly max: number };
-
-/** As the ledger itself has it. */
-const lateness = async (ledger: string): Promise<Lateness> => {
+/** From when a request was due to when it was sent, as the ledger itself has it. */
+const lateness = async (ledger: string): Promise<Latency> => {
   const late: number[] = [];
   let start: number | null = null;
   const offset = offsets(systemClock.now());
@@ -200,48 +198,44 @@ const lateness = async (ledger: string): Promise<Lateness> => {
       start ??= due;
       if (due - start >= WARM_UP_S * 1e9) late.push((offset(sent) - due) / 1e6);
     }
-  const sorted = Float64Array.from(late).sort();
-  const quantile = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
-  return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
+  return latencyOf(late);
 };
 
-const told = ({ p50, p99, max }: Lateness): string =>
+const told = ({ p50, p99, max }: Latency): string =>
   `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, max ${max.toFixed(1)} ms`;
 
-/** Beside it a loop that sends nothing: what that is late is the machine's. */
+/** With as many connections as it takes, where a server stalls. Beside it a loop that sends nothing: what that is late is the machine's. */
 const onTime = async (): Promise<void> => {
   const load = scaled(SCHEDULED);
-  const ledger = join(folder, 'ledger.ndjson');
   say(
     `on time: the schedule's error at ${load.rate} requests/s for ${load.seconds} s, the first ${WARM_UP_S} left out, with a ledger on disk`,
   );
   await withServer(['plain'], async (url) => {
-    await using client = await clientOf('firedrill', url);
+    await using client = await clientOf('as in a drill', url);
     await using bare = await clientOf('bare loop', url);
     await client.ask(WARM_UP);
     for (let pair = 0; pair < PAIRS; pair += 1) {
-      await client.ask(load, ledger);
-      say(`  firedrill  ${told(await lateness(ledger))}`);
+      await client.ask(load, LEDGER);
+      say(`  firedrill  ${told(await lateness(LEDGER))}`);
       say(`  bare loop  ${told((await bare.ask(load)).latency)}`);
     }
   });
-  rmSync(ledger);
+  rmSync(LEDGER);
 };
 
 const at = async (load: Load, what: string): Promise<void> => {
   say(`${what}: ${load.rate} requests/s for ${load.seconds} s, with a ledger on disk`);
   await withServer(['plain'], async (url) => {
-    const ledger = join(folder, 'ledger.ndjson');
     await using client = await clientOf('firedrill', url);
     await client.ask(WARM_UP);
-    const it = await client.ask(load, ledger);
+    const it = await client.ask(load, LEDGER);
     say(
       `  ${it.answered} of ${load.rate * load.seconds} answered, ${perSecond(it).toFixed(0)} a second, ${it.cpu.toFixed(1)} us of CPU each`,
     );
-    say(`  schedule error, after ${WARM_UP_S} s of warm-up: ${told(await lateness(ledger))}`);
+    say(`  schedule error, after ${WARM_UP_S} s of warm-up: ${told(await lateness(LEDGER))}`);
     say(`  memory ${it.rss.map((mb) => mb.toFixed(0)).join(', ')} MB at a quarter, at half and at the end`);
   });
-  rmSync(join(folder, 'ledger.ndjson'), { force: true });
+  rmSync(LEDGER);
 };
 
 /**
@@ -252,7 +246,7 @@ const arithmetic = (q: number): number => Math.max(0, PAUSE.long - (1 - q) * PAU
 
 /** autocannon, told a rate, counts in what it has not sent by arithmetic; without one it tells what it has measured. */
 const WITNESSES: readonly (readonly [string, string, Load])[] = [
-  ['firedrill', 'firedrill', PAUSE],
+  ['firedrill', 'as in a drill', PAUSE],
   ['autocannon', 'autocannon', { ...PAUSE, rate: 0 }],
   ['autocannon -R', 'autocannon', PAUSE],
 ];

@@ -21,6 +21,7 @@ import {
   type Window,
 } from './model.ts';
 import { naming } from './naming.ts';
+import { compare } from './ordering.ts';
 import { type Plan, phase } from './plan.ts';
 import { type Sentinels, sentinels } from './sentinel.ts';
 import { fromIso, fromMs, iso, milliseconds, toMs } from './time.ts';
@@ -262,7 +263,7 @@ const climb = (looks: readonly Look[], last: Grade, gradeOf: (look: Look) => Gra
 const within = <I extends Item>(items: readonly I[], window: Window): I[] =>
   items
     .filter((item) => item.at >= window.from && item.at < window.until)
-    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    .sort((a, b) => compare(a.at, b.at) || compare(a.id, b.id));
 
 const gapIn = ({ gaps }: Evidence, layer: LayerName, { from, until }: Window): Evidence['gaps'][number] | undefined =>
   gaps.find((gap) => gap.layer === layer && gap.window.from < until && gap.window.until > from);
@@ -446,21 +447,25 @@ const clientTrouble = ({ ledger }: Stored, traffic: TrafficSummary): Decision | 
     : null;
 };
 
-/**
- * An alarm is false where the client's own requests fared as before: a machine that others take from does make services slow. And a layer that
- * was asked and never showed a thing would have raised no alarm either way: its silence proves nothing.
- */
-const controlDecision = ({ evidence, ledger }: Stored, layers: Verdict['layers']): Decision => {
-  const loud = LAYERS.filter((layer) => layers[layer].suspects.length > 0);
-  const alarms = loud.map(
-    (layer) => `${layer} blames ${layers[layer].suspects[0]!.ref} (${layers[layer].suspects[0]!.kind})`,
-  );
-  if (loud.length > 0 && ledger.effect?.worse)
-    return {
-      outcome: 'inconclusive',
-      because: `with no fault in, ${ledger.effect.says[0]}; so what is reported may be right (${alarms.join('; ')}): run the control again`,
-    };
-  if (loud.length > 0) return { outcome: 'fail', because: `false alarm with no fault in: ${alarms.join('; ')}` };
+const controlDecision = (stored: Stored, layers: Verdict['layers']): Decision =>
+  alarmed(stored, layers) ?? unalarmed(stored, layers);
+
+/** An alarm is false where the client's own requests fared as before: a machine that others take from does make services slow. */
+const alarmed = ({ ledger: { effect } }: Stored, layers: Verdict['layers']): Decision | null => {
+  const alarms = LAYERS.flatMap((layer) => {
+    const [first] = layers[layer].suspects;
+    return first ? [`${layer} blames ${first.ref} (${first.kind})`] : [];
+  }).join('; ');
+  if (alarms === '') return null;
+  if (!effect?.worse) return { outcome: 'fail', because: `false alarm with no fault in: ${alarms}` };
+  return {
+    outcome: 'inconclusive',
+    because: `with no fault in, ${effect.says[0]}; so what is reported may be right (${alarms}): run the control again`,
+  };
+};
+
+/** A layer that was asked and never showed a thing would have raised no alarm either way: its silence proves nothing. */
+const unalarmed = ({ evidence }: Stored, layers: Verdict['layers']): Decision => {
   const asked = LAYERS.filter((layer) => evidence.looks.some((look) => look.layer === layer));
   const blind = asked.filter((layer) => layers[layer].grade === 'blind' && !layers[layer].sentinels?.silence);
   const says = [

@@ -1,5 +1,7 @@
 // The lines themselves: streams in memory, bounded by bytes, the oldest line dropped first.
+
 import type { Nanos } from '../../model.ts';
+import { compare } from '../../ordering.ts';
 import { type Entry, labelKey } from './logql/evaluate.ts';
 import { type Labels, type Matcher, matches } from './logql/match.ts';
 
@@ -61,7 +63,7 @@ export const streams = (maxBytes: number): Streams => {
     select: (matchers, from, until) =>
       matching(matchers)
         .flatMap((stream) => between(stream, from, until).map((line) => ({ ...line, own: stream.labels })))
-        .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)),
+        .sort((a, b) => compare(a.at, b.at)),
     labels: (matchers, from, until) =>
       matching(matchers)
         .filter((stream) => between(stream, from, until).length > 0)
