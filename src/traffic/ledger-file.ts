@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { oneLine, Usage } from '../errors.ts';
 import { linesOf } from '../lines.ts';
+import { after } from '../time.ts';
 import { fromLine, type LedgerRecord, toLine } from './ledger.ts';
 
 export type LedgerWriter = {
@@ -11,10 +12,10 @@ export type LedgerWriter = {
   end(): Promise<void>;
 };
 
-/** Records are written in the order in which they end: whatever stops the run, those before it are in the file. */
+/** Records are written in the order in which they end: whatever stops the run, those before it are in the file, but for its last ten milliseconds. */
 export const writeLedger = (file: string, onError: (error: Error) => void): LedgerWriter => {
   const output = createWriteStream(file).on('error', onError);
-  const lines = inTurns(output);
+  const lines = inBlocks(output);
   return {
     add: (record) => lines.add(toLine(record)),
     end: () => {
@@ -26,16 +27,19 @@ export const writeLedger = (file: string, onError: (error: Error) => void): Ledg
 
 const BLOCK = 64 * 1024;
 const LF = 10;
+const WRITE_EVERY_MS = 10;
 
 /**
- * Takes lines, without their line breaks. All that one turn of the event loop brings is written at once: a write costs more than a record.
- * Until then they are bytes in a block, for text that waits is moved about by every collection of garbage.
+ * Takes lines, without their line breaks, and writes what ten milliseconds bring, or a block is full of, at once: a write costs more than
+ * a record, and so does waking whoever does it. Until then they are bytes, for text that waits is moved about by every collection of garbage.
  */
-export const inTurns = (output: Pick<NodeJS.WritableStream, 'write'>): { add(line: string): void; flush(): void } => {
+export const inBlocks = (output: Pick<NodeJS.WritableStream, 'write'>): { add(line: string): void; flush(): void } => {
   let block = Buffer.allocUnsafeSlow(BLOCK);
   let from = 0;
   let to = 0;
+  let cancel = (): void => {};
   const flush = (): void => {
+    cancel();
     if (to > from) output.write(block.subarray(from, to));
     from = to;
   };
@@ -47,7 +51,7 @@ export const inTurns = (output: Pick<NodeJS.WritableStream, 'write'>): { add(lin
       block = Buffer.allocUnsafeSlow(Math.max(BLOCK, most));
       from = to = 0;
     }
-    if (from === to) setImmediate(flush);
+    if (from === to) cancel = after(WRITE_EVERY_MS, flush);
     to += block.write(line, to);
     block[to++] = LF;
   };

@@ -6,7 +6,7 @@ import type { Nanos } from '../model.ts';
 import { type Clock, systemClock } from '../time.ts';
 import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
-import { inTurns } from './ledger-file.ts';
+import { inBlocks } from './ledger-file.ts';
 import { paceOf, type TrafficPlan, without } from './plan.ts';
 import { type ClientSummary, type Counted, type LoopDelay, type Tally, tally } from './summary.ts';
 
@@ -36,7 +36,7 @@ export const tellRecords = async (telling: Telling): Promise<{ readonly all: Tal
   const { plan, startAt, output, ending, unsent = [], clock = systemClock, connections } = telling;
   output.on('error', () => ending.abort());
   const all = tally();
-  const lines = inTurns(output);
+  const lines = inBlocks(output);
   const record = (one: LedgerRecord): void => {
     all.add(one);
     lines.add(toLine(one));

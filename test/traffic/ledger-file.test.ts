@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Usage } from '../../src/errors.ts';
 import { type LedgerRecord, toLine } from '../../src/traffic/ledger.ts';
-import { readLedger, writeLedger } from '../../src/traffic/ledger-file.ts';
+import { inBlocks, readLedger, writeLedger } from '../../src/traffic/ledger-file.ts';
 import { record } from './helpers.ts';
 
 let folder: string;
@@ -82,5 +82,41 @@ describe('a ledger in a file', () => {
       writer.add(many[0]!);
     });
     expect(await told).toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('lines', () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+  const written = (): { readonly out: string[]; readonly lines: ReturnType<typeof inBlocks> } => {
+    const out: string[] = [];
+    return {
+      out,
+      lines: inBlocks({ write: (bytes: Uint8Array) => out.push(Buffer.from(bytes).toString()) > 0 } as never),
+    };
+  };
+
+  test('of ten milliseconds are written at once, and those that come later by themselves', () => {
+    const { out, lines } = written();
+    lines.add('a');
+    jest.advanceTimersByTime(9);
+    lines.add('b');
+    expect(out).toEqual([]);
+    jest.advanceTimersByTime(1);
+    expect(out).toEqual(['a\nb\n']);
+    lines.add('c');
+    jest.advanceTimersByTime(10);
+    expect(out).toEqual(['a\nb\n', 'c\n']);
+  });
+
+  test('that fill a block do not wait, and none is written twice', () => {
+    const { out, lines } = written();
+    const line = 'x'.repeat(30_000);
+    lines.add(line);
+    lines.add(line);
+    expect(out).toEqual([`${line}\n`]);
+    lines.flush();
+    jest.advanceTimersByTime(100);
+    expect(out).toEqual([`${line}\n`, `${line}\n`]);
   });
 });
