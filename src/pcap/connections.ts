@@ -282,8 +282,16 @@ const isKey = (slots: Int32Array, at: number, h: Headers, place: number, ports: 
 };
 
 const writeKey = (slots: Int32Array, at: number, h: Headers, place: number, ports: number): void => {
-  slots.set([h.s0, h.s1, h.s2, h.s3], at + 4 * place);
-  slots.set([h.d0, h.d1, h.d2, h.d3], at + 4 * (place ^ 1));
+  const source = at + 4 * place;
+  const destination = at + 4 * (place ^ 1);
+  slots[source] = h.s0;
+  slots[source + 1] = h.s1;
+  slots[source + 2] = h.s2;
+  slots[source + 3] = h.s3;
+  slots[destination] = h.d0;
+  slots[destination + 1] = h.d1;
+  slots[destination + 2] = h.d2;
+  slots[destination + 3] = h.d3;
   slots[at + PORTS] = ports;
   slots[at + PROTOCOL] = h.protocol;
 };
