@@ -3,7 +3,7 @@
 // server have a core each. Every client gives each request its own ids; only firedrill keeps a ledger. Rates are the best of many short
 // rounds, each with everybody in turn; ratios are taken within a round, where other work on the machine slows everybody, and their median
 // is told. Tools that are not installed are named.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,6 +14,7 @@ import { run, start } from '../src/process.ts';
 import { offsets, systemClock } from '../src/time.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
 import { certificates } from '../test/helpers/certificates.ts';
+import { watchStolen } from '../test/helpers/stolen.ts';
 import { type Latency, latencyOf } from './latency.ts';
 import type { Result, Task } from './traffic-client.ts';
 
@@ -204,26 +205,6 @@ const lateness = async (ledger: string): Promise<Latency> => {
 const told = ({ p50, p99, max }: Latency): string =>
   `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms, max ${max.toFixed(1)} ms`;
 
-/** Ticks of 10 ms that the host has kept from this machine's cores since it began: `steal` in proc_stat(5); none where no host says so. */
-const stolen = (): number[] => {
-  try {
-    const cores = readFileSync('/proc/stat', 'utf8').matchAll(/^cpu\d+(?: \d+){7} (\d+)/gm);
-    return [...cores].map(([, steal]) => Number(steal));
-  } catch {
-    return [];
-  }
-};
-
-/** From now until asked: the share of each core that the host kept from this machine, which no client can make up for. */
-const watchHost = (): (() => string) => {
-  const [before, from] = [stolen(), performance.now()];
-  return () => {
-    const ms = performance.now() - from;
-    const shares = stolen().map((steal, core) => `${((1000 * (steal - before[core]!)) / ms).toFixed(1)} %`);
-    return `the host kept ${shares.join(', ')} of the cores`;
-  };
-};
-
 /** With as many connections as it takes, where a server stalls. Beside it a loop that sends nothing: what that is late is the machine's. */
 const onTime = async (): Promise<void> => {
   const load = scaled(SCHEDULED);
@@ -234,13 +215,18 @@ const onTime = async (): Promise<void> => {
     await using client = await clientOf('as in a drill', url);
     await using bare = await clientOf('bare loop', url);
     await client.ask(WARM_UP);
+    const ask = async (peer: Client): Promise<{ readonly latency: Latency; readonly kept: string }> => {
+      const stolen = watchStolen();
+      const { latency } = await peer.ask(load, LEDGER);
+      const cores = stolen().slice(1);
+      const shares = cores.map((share) => `${(100 * share).toFixed(1)} %`);
+      return { latency, kept: `the host kept ${shares.join(', ')} of the cores` };
+    };
     for (let pair = 0; pair < PAIRS; pair += 1) {
-      for (const [name, peer] of Object.entries({ firedrill: client, 'bare loop': bare })) {
-        const host = watchHost();
-        const { latency } = await peer.ask(load, LEDGER);
-        const kept = host();
-        say(`  ${name}  ${told(peer === client ? await lateness(LEDGER) : latency)}; ${kept}`);
-      }
+      const { kept } = await ask(client);
+      say(`  firedrill  ${told(await lateness(LEDGER))}; ${kept}`);
+      const loop = await ask(bare);
+      say(`  bare loop  ${told(loop.latency)}; ${loop.kept}`);
     }
   });
   rmSync(LEDGER);

@@ -7,6 +7,7 @@ import { FILES } from '../../src/stored.ts';
 import { SECOND, systemClock } from '../../src/time.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { Verdict } from '../../src/verdict.ts';
+import { watchStolen } from '../helpers/stolen.ts';
 import { firedrill, launch, type Ran, runsIn, type Who } from './tool.ts';
 
 const ATTEMPTS = 3;
@@ -24,20 +25,11 @@ type Options = {
 
 const MOST_STOLEN = 0.3;
 
-/** Of two looks at the first line of /proc/stat, the share of time that the host of this machine gave to others. */
+/** Of two seconds, the share of time that the host of this machine gave to others. */
 const stolen = async (clock = systemClock): Promise<number> => {
-  const look = async (): Promise<number[]> =>
-    (await readFile('/proc/stat', 'utf8')).split('\n')[0]!.split(/\s+/).slice(1, 9).map(Number);
-  const before = await look();
+  const share = watchStolen();
   await clock.sleepUntil(clock.now() + 2n * SECOND);
-  const spent = (await look()).map((ticks, i) => ticks - before[i]!);
-  return (
-    spent[7]! /
-    Math.max(
-      1,
-      spent.reduce((sum, ticks) => sum + ticks, 0),
-    )
-  );
+  return share()[0]!;
 };
 
 /** Waits for a machine of which most is ours, longer after it was not; where it never is, the drill has to make do. */

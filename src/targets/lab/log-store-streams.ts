@@ -1,5 +1,4 @@
 // The lines themselves: streams in memory, bounded by bytes, the oldest line dropped first.
-
 import type { Nanos } from '../../model.ts';
 import { compare } from '../../ordering.ts';
 import { type Entry, labelKey } from './logql/evaluate.ts';
