@@ -26,7 +26,7 @@ type Reading = { readonly name: string; readonly file: string; read(file: string
 
 const survey = async (file: string, http: boolean): Promise<{ packets: number; result: SurveyResult }> => {
   const it = createSurvey({ filter: { ends: [], protocol: null }, tags: {}, http, share: ALL });
-  const scanner = createPcapScanner(it.visit);
+  const scanner = createPcapScanner(it.take);
   await readSource(file, scanner.push);
   return { packets: scanner.end().packets, result: resultOf([it.found()]) };
 };

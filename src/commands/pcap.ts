@@ -101,7 +101,7 @@ const cut = async ({ file }: PcapArguments, to: string, filter: Filter, found: S
   const writer = createPcapWriter(to);
   const cutter = createCutter(accepting(filter), found.stretches, writer);
   try {
-    await readFiles(file, cutter.visit);
+    await readFiles(file, cutter.take);
   } finally {
     writer.close();
   }

@@ -1,5 +1,5 @@
 // The conversations that a capture is followed through, in arrays of numbers: nothing is allocated for a packet.
-import { randomInt } from 'node:crypto';
+import { hashOf, wordOf } from './hash.ts';
 import type { Headers } from './headers.ts';
 
 /** More conversations than this at once are not followed; whoever has been quiet is given up first. */
@@ -21,6 +21,8 @@ export type Connections = {
   readonly rareSlots: Int32Array;
   readonly rareSlotDoubles: Float64Array;
   readonly rareSides: Int32Array;
+  /** Chains of slots by hash, as many as a power of two; 0 ends one, so that slot n is written n + 1. */
+  readonly heads: Int32Array;
 };
 
 const RECORD = 64;
@@ -36,6 +38,17 @@ export const SLOT_DOUBLES = {
   /** The conversation's first packet, by its number in the capture, from 1. */
   SINCE: 6,
   LAST_AT: 7,
+} as const;
+
+/** Words of a slot: two addresses of four words each, side 0's first; then these. */
+export const SLOT = {
+  /** Both ports in one, side 0's in its upper half. */
+  PORTS: 8,
+  PROTOCOL: 9,
+  /** The next slot with the same hash, plus 1. */
+  CHAIN: 10,
+  /** The clock algorithm's mark. */
+  RECENT: 11,
 } as const;
 
 /** Words of a side; see sequence.ts. */
@@ -103,18 +116,14 @@ const records = (slots: number): Connections => {
     rareSlots: new Int32Array(rarelyOfSlots),
     rareSlotDoubles: new Float64Array(rarelyOfSlots),
     rareSides: new Int32Array(rarelyOfSides),
+    heads: new Int32Array(2 ** Math.ceil(Math.log2(slots * 2))),
   };
 };
 
 const buffer = (count: number): ArrayBuffer => new ArrayBuffer(count * RECORD);
 
 const { WORDS, DOUBLES } = PLACE;
-/** Words of a slot: two addresses of four words each, both ports in one, the protocol; then its place in the table. */
-const PORTS = 8;
-const PROTOCOL = 9;
-/** The next slot with the same hash, plus 1. */
-const CHAIN = 10;
-const RECENT = 11;
+const { PORTS, PROTOCOL, CHAIN, RECENT } = SLOT;
 const { SINCE } = SLOT_DOUBLES;
 const { ENDPOINT, USER, SERVER } = RARE_SLOT;
 const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
@@ -139,10 +148,8 @@ export type ConnectionTable = {
  */
 export const connectionTable = (retire: (slot: number) => void, capacity: number): ConnectionTable => {
   const state = records(capacity);
-  const { slots } = state;
-  const mask = 2 ** Math.ceil(Math.log2(capacity * 2)) - 1;
-  /** Chains of slots by hash; 0 ends one, so that slot n is written n + 1. */
-  const heads = new Int32Array(mask + 1);
+  const { slots, heads } = state;
+  const mask = heads.length - 1;
   let used = 0;
   let hand = 0;
   let evicted = 0;
@@ -195,7 +202,7 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
     side(headers) {
       const place = inOrder(headers) ? 0 : 1;
       const ports = portsOf(headers, place);
-      const at = hashOf(headers) & mask;
+      const at = hashOfPacket(headers) & mask;
       let slot = known(headers, place, ports, at);
       if (slot < 0) slot = open(headers, place, ports, at);
       slots[(slot << WORDS) + RECENT] = 1;
@@ -203,7 +210,7 @@ export const connectionTable = (retire: (slot: number) => void, capacity: number
     },
     find(headers) {
       const place = inOrder(headers) ? 0 : 1;
-      return known(headers, place, portsOf(headers, place), hashOf(headers) & mask);
+      return known(headers, place, portsOf(headers, place), hashOfPacket(headers) & mask);
     },
     renew: (slot) => forget(state, slot),
     slots: function* () {
@@ -237,30 +244,14 @@ const inOrder = ({ s0, s1, s2, s3, d0, d1, d2, d3, sourcePort, destinationPort }
 const portsOf = ({ sourcePort, destinationPort }: Headers, place: number): number =>
   place === 0 ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
 
-/** The same for both directions: each end is mixed by itself, and the two are added. */
-const hashOf = (h: Headers): number =>
-  spread(endHash(h.s0, h.s1, h.s2, h.s3, h.sourcePort) + endHash(h.d0, h.d1, h.d2, h.d3, h.destinationPort));
+const hashOfPacket = (h: Headers): number =>
+  hashOf(wordOf(h.s0, h.s1, h.s2, h.s3), h.sourcePort, wordOf(h.d0, h.d1, h.d2, h.d3), h.destinationPort);
 
-const hashAt = (slots: Int32Array, at: number): number =>
-  spread(
-    endHash(slots[at]!, slots[at + 1]!, slots[at + 2]!, slots[at + 3]!, slots[at + PORTS]! >>> 16) +
-      endHash(slots[at + 4]!, slots[at + 5]!, slots[at + 6]!, slots[at + 7]!, slots[at + PORTS]! & 0xffff),
-  );
-
-/** Chosen anew by every process: nobody can make a capture whose conversations all share one chain. */
-const SEED = randomInt(2 ** 31);
-
-/** Odd multipliers mix upwards, spread() brings it down again: MurmurHash3's finaliser (Appleby, public domain). */
-const endHash = (w0: number, w1: number, w2: number, w3: number, port: number): number => {
-  const address = w0 === 0 && w1 === 0 ? w3 : Math.imul(Math.imul(w0 ^ w1, 0x27d4eb2f) ^ w2, 0x165667b1) ^ w3;
-  const mixed = Math.imul(address ^ SEED, 0x9e3779b1);
-  return Math.imul((mixed ^ (mixed >>> 15)) + port, 0x85ebca6b);
-};
-
-const spread = (hash: number): number => {
-  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
-  return twice ^ (twice >>> 16);
+const hashAt = (slots: Int32Array, at: number): number => {
+  const ports = slots[at + PORTS]!;
+  const one = wordOf(slots[at]!, slots[at + 1]!, slots[at + 2]!, slots[at + 3]!);
+  const other = wordOf(slots[at + 4]!, slots[at + 5]!, slots[at + 6]!, slots[at + 7]!);
+  return hashOf(one, ports >>> 16, other, ports & 0xffff);
 };
 
 /** Whether the slot at `at` has these ends, the source as its side `place`. */

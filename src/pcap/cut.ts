@@ -1,15 +1,15 @@
 // Cuts the packets of chosen requests out of a capture.
+import { oneByOne, type Take } from './block.ts';
 import { connectionTable } from './connections.ts';
 import type { Accept } from './filter.ts';
-import { emptyHeaders, type Headers, readHeaders, SYN } from './headers.ts';
-import type { Visit } from './records.ts';
+import { emptyHeaders, FLAG, type Headers, readHeaders } from './headers.ts';
 import type { Stretch } from './survey.ts';
 import type { PcapWriter } from './write.ts';
 
-export type Cutter = { readonly visit: Visit; written(): number };
+export type Cutter = { readonly take: Take; written(): number };
 
 /**
- * Takes the same packets through `visit` that a survey has taken, with the same filter, and writes those of its stretches,
+ * Takes the same packets through `take` that a survey has taken, with the same filter, and writes those of its stretches,
  * and the SYNs before them, so that what opens the new capture can follow their conversations.
  */
 export const createCutter = (accept: Accept, stretches: readonly Stretch[], to: PcapWriter): Cutter => {
@@ -18,12 +18,12 @@ export const createCutter = (accept: Accept, stretches: readonly Stretch[], to: 
   let packet = 0;
   let written = 0;
   return {
-    visit(bytes, from, end, length, linkType, seconds, nanos) {
+    take: oneByOne((bytes, from, end, length, linkType, seconds, nanos) => {
       packet += 1;
       if (!readHeaders(linkType, bytes, from, end, headers) || !accept(headers) || !wanted(headers, packet)) return;
       to.packet(bytes, from, end, length, linkType, seconds, nanos);
       written += 1;
-    },
+    }),
     written: () => written,
   };
 };
@@ -37,6 +37,6 @@ const wanting = (stretches: readonly Stretch[]): ((h: Headers, packet: number) =
     if (!parts) return false;
     while (parts.length > 0 && parts.at(-1)!.to < packet) parts.pop();
     const next = parts.at(-1);
-    return next !== undefined && packet >= (h.flags & SYN ? next.since : next.from);
+    return next !== undefined && packet >= (h.flags & FLAG.SYN ? next.since : next.from);
   };
 };

@@ -1,8 +1,8 @@
 // Several capture files, read one after the other as one capture.
 import { stat } from 'node:fs/promises';
 import { Usage } from '../errors.ts';
+import type { Take } from './block.ts';
 import { createPcapScanner, type PcapEnd } from './reader.ts';
-import type { Visit } from './records.ts';
 import { type Packing, readSource } from './source.ts';
 
 /** How one file was read; `end` says where and why it ended too early, or is null. */
@@ -17,10 +17,10 @@ export type FileRead = {
 /** How far the reading is: a share of all bytes, and the packets so far. */
 export type Tell = (file: string, share: number, packets: number) => void;
 
-/** Gives the packets of all files to `visit`. Throws Usage for one that is no capture, Unreachable for one that can't be read. */
+/** Gives the packets of all files to `take`. Throws Usage for one that is no capture, Unreachable for one that can't be read. */
 export const readFiles = async (
   files: readonly string[],
-  visit: Visit,
+  take: Take,
   tell: Tell = () => undefined,
 ): Promise<FileRead[]> => {
   const sizes = await Promise.all(files.map(sizeOf));
@@ -29,7 +29,7 @@ export const readFiles = async (
   let before = 0;
   let packets = 0;
   for (const [i, file] of files.entries()) {
-    const one = await readFile(file, visit, (done, count) => tell(file, (before + done) / total, packets + count));
+    const one = await readFile(file, take, (done, count) => tell(file, (before + done) / total, packets + count));
     read.push(one);
     before += sizes[i]!;
     packets += one.packets;
@@ -41,12 +41,8 @@ export const sizeOf = async (file: string): Promise<number> => (await stat(file)
 
 const sum = (a: number, b: number): number => a + b;
 
-const readFile = async (
-  file: string,
-  visit: Visit,
-  tell: (done: number, packets: number) => void,
-): Promise<FileRead> => {
-  const scanner = createPcapScanner(visit);
+const readFile = async (file: string, take: Take, tell: (done: number, packets: number) => void): Promise<FileRead> => {
+  const scanner = createPcapScanner(take);
   const { packing, damage } = await readSource(file, (chunk, done) => {
     scanner.push(chunk);
     tell(done, scanner.packets());

@@ -1,8 +1,9 @@
 // Reads capture files as they come: classic pcap and pcapng, told apart by their first four bytes.
 import type { Nanos } from '../model.ts';
+import { gather, oneByOne, type Take } from './block.ts';
 import { classic } from './classic.ts';
 import { pcapng } from './pcapng.ts';
-import { createRecords, type Stepper, type Visit } from './records.ts';
+import { createRecords, type Stepper } from './records.ts';
 
 /**
  * One packet of a capture. `at` is when it was captured; 0n where the file does not say (pcapng's simple packet blocks).
@@ -47,28 +48,30 @@ export type PcapReader = {
  */
 export const createPcapReader = (onPacket: OnPacket): PcapReader => {
   const instant = instants();
-  return createPcapScanner((bytes, from, to, length, linkType, seconds, nanos) =>
-    onPacket({ at: instant(seconds, nanos), linkType, captured: bytes.subarray(from, to), length }),
+  return createPcapScanner(
+    oneByOne((bytes, from, to, length, linkType, seconds, nanos) =>
+      onPacket({ at: instant(seconds, nanos), linkType, captured: bytes.subarray(from, to), length }),
+    ),
   );
 };
 
-/** The same reader without an object for every packet: `visit` gets plain numbers. For captures of many millions. */
-export const createPcapScanner = (visit: Visit): PcapReader & { readonly packets: () => number } => {
+/** The same reader without an object for every packet: `take` gets blocks of numbers. For captures of many millions. */
+export const createPcapScanner = (take: Take): PcapReader & { readonly packets: () => number } => {
   let format: PcapFormat = null;
   let packets = 0;
   let body: Stepper | null = null;
-  const count: Visit = (bytes, from, to, length, linkType, seconds, nanos) => {
-    packets += 1;
-    visit(bytes, from, to, length, linkType, seconds, nanos);
-  };
+  const { visit, flush } = gather((bytes, block) => {
+    packets += block.count;
+    take(bytes, block);
+  });
   const begin: Stepper = (bytes, at, end) => {
     if (end - at < 4) return -4;
     format = formatOf(bytes, at);
     if (format === null) return `neither pcap nor pcapng: it begins with ${bytes.toString('hex', at, at + 4)}`;
-    body = format === 'pcap' ? classic(count) : pcapng(count);
+    body = format === 'pcap' ? classic(visit) : pcapng(visit);
     return body(bytes, at, end);
   };
-  const records = createRecords((bytes, at, end) => (body ?? begin)(bytes, at, end));
+  const records = createRecords((bytes, at, end) => (body ?? begin)(bytes, at, end), flush);
   return {
     push: records.push,
     packets: () => packets,

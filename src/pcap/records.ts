@@ -31,10 +31,10 @@ export type Records = {
 };
 
 /**
- * Whole records are read in place, from the chunk that they came in. Only a record split between chunks is copied, once:
+ * `stepped` is called after steps, before the bytes that they read may change. Whole records are read in place, from the chunk that they came in. Only a record split between chunks is copied, once:
  * a step that says what it needs is not asked again before it has that much.
  */
-export const createRecords = (step: Stepper): Records => {
+export const createRecords = (step: Stepper, stepped: () => void): Records => {
   let pending = Buffer.alloc(0);
   let waiting = 0;
   let needed = 0;
@@ -51,8 +51,14 @@ export const createRecords = (step: Stepper): Records => {
     waiting += to - from;
   };
 
-  /** Steps from `at` for as long as there are whole records; returns where it stopped. */
   const advance = (bytes: Buffer, at: number, end: number): number => {
+    const stopped = steps(bytes, at, end);
+    stepped();
+    return stopped;
+  };
+
+  /** Steps from `at` for as long as there are whole records; returns where it stopped. */
+  const steps = (bytes: Buffer, at: number, end: number): number => {
     while (at < end) {
       const result = step(bytes, at, end);
       if (typeof result === 'number' && result > 0) {

@@ -11,7 +11,8 @@ import {
   SIDE_HALVES,
   SLOT_DOUBLES,
 } from './connections.ts';
-import { ACK, FIN, type Headers, RST, SYN } from './headers.ts';
+import { FLAG, type Headers } from './headers.ts';
+import { IN_PLAIN } from './plain.ts';
 
 const { WORDS, DOUBLES, HALVES } = PLACE;
 const { NEXT, ACKED, ISN } = SIDE;
@@ -22,12 +23,13 @@ const { HOLE_FROM, HOLE_TO, SYNS } = RARE_SIDE;
 const { SYN_AT, ROUND_TRIP } = RARE_SLOT_DOUBLES;
 
 /** Plain numbers, because one is made for every packet. */
-export const NOTHING = 0;
-export const NEW = 1;
-export const AGAIN = 2;
-export const OVERTAKEN = 3;
-export const PROBE = 4;
-export const COPY = 5;
+export const KIND = { NOTHING: 0, NEW: 1, AGAIN: 2, OVERTAKEN: 3, PROBE: 4, COPY: 5 } as const;
+
+const { NOTHING, NEW, AGAIN, OVERTAKEN, PROBE, COPY } = KIND;
+const { ACK, FIN, RST, SYN } = FLAG;
+const { CLIENT } = RARE_SLOT;
+const { WORDS: PLAIN_WORDS, SEQ, ACKED: PLAIN_ACKED, WINDOW: PLAIN_WINDOW, PAYLOAD, IP_ID } = IN_PLAIN;
+const IDS_KEPT = REMEMBERED;
 
 /** Bits of SEEN: which of the others are known. */
 const HAS_NEXT = 1;
@@ -35,9 +37,11 @@ const HAS_HOLE = 2;
 const HAS_ACKED = 4;
 const HAS_ISN = 8;
 /** A SYN that was the other side's answer to ours. */
-export const ANSWERED = 16;
+const ANSWERED = 16;
 /** Nothing more is to be learnt of the round trip, which few packets would find in the cache. */
 const TIMED = 32;
+/** Those that others look at. */
+export const SEEN_BITS = { ANSWERED } as const;
 
 /** Times are nanoseconds. Wireshark's limits for what came out of order before a round trip is known, and for a fast resend. */
 const REORDER = 3e6;
@@ -64,6 +68,29 @@ export const takeSegment = (it: Connections, side: number, h: Headers): number =
   return kind;
 };
 
+/**
+ * Takes a plain packet that comes next in its stream, as takeSegment would, and does nothing at all with any other: which of
+ * them it was.
+ */
+export const takeNext = (it: Connections, side: number, words: Int32Array, n: number, at: number): boolean => {
+  const of = n << PLAIN_WORDS;
+  const seq = words[of + SEQ]!;
+  const payload = words[of + PAYLOAD]!;
+  if (!isNext(it, side, seq, payload) || isRoundTrip(it, side)) return false;
+  if (payload > 0) {
+    goOn(it, side, (seq + payload) | 0, at);
+    remember(it, side, words[of + IP_ID]!);
+  }
+  countAck(it, side, words[of + PLAIN_ACKED]!, words[of + PLAIN_WINDOW]!, payload === 0);
+  it.sideDoubles[(side << DOUBLES) + ACKED_AT] = at;
+  it.sideHalves[(side << HALVES) + WINDOW] = words[of + PLAIN_WINDOW]!;
+  return true;
+};
+
+/** Whether a segment begins where the one before ended; a single byte may be a probe. */
+const isNext = ({ sides, sideHalves }: Connections, side: number, seq: number, payload: number): boolean =>
+  (sideHalves[(side << HALVES) + SEEN]! & HAS_NEXT) !== 0 && sides[(side << WORDS) + NEXT] === seq && payload !== 1;
+
 const kindOf = (it: Connections, side: number, h: Headers, occupied: number): number => {
   if (h.flags & RST) return isCopy(it, side, h) ? COPY : NOTHING;
   const next = it.sides[(side << WORDS) + NEXT]!;
@@ -89,7 +116,7 @@ const isProbe = ({ sideHalves }: Connections, side: number, h: Headers, known: b
 const isCopy = ({ sideHalves, slotDoubles }: Connections, side: number, { ipId, at }: Headers): boolean => {
   if (ipId === 0 || at - slotDoubles[((side >> 1) << DOUBLES) + LAST_AT]! > COPIED) return false;
   const ids = (side << HALVES) + IDS;
-  for (let i = ids; i < ids + REMEMBERED; i += 1) if (sideHalves[i] === ipId) return true;
+  for (let i = ids; i < ids + IDS_KEPT; i += 1) if (sideHalves[i] === ipId) return true;
   return false;
 };
 
@@ -97,7 +124,7 @@ const remember = ({ sideHalves }: Connections, side: number, ipId: number): void
   const me = side << HALVES;
   const place = sideHalves[me + ID_AT]!;
   sideHalves[me + IDS + place] = ipId;
-  sideHalves[me + ID_AT] = (place + 1) % REMEMBERED;
+  sideHalves[me + ID_AT] = (place + 1) % IDS_KEPT;
 };
 
 /** Whether bytes that come after later ones were only overtaken: nobody has had them, asked for them, or waited for them. */
@@ -125,9 +152,13 @@ const advance = (it: Connections, side: number, { seq, at }: Headers, occupied: 
   const end = (seq + occupied) | 0;
   if (known && distance(next, end) <= 0) return;
   if (known && distance(next, seq) > 0) leaveHole(it, side, next, seq);
-  it.sides[(side << WORDS) + NEXT] = end;
-  it.sideDoubles[(side << DOUBLES) + NEXT_AT] = at;
   it.sideHalves[(side << HALVES) + SEEN]! |= HAS_NEXT;
+  goOn(it, side, end, at);
+};
+
+const goOn = ({ sides, sideDoubles }: Connections, side: number, next: number, at: number): void => {
+  sides[(side << WORDS) + NEXT] = next;
+  sideDoubles[(side << DOUBLES) + NEXT_AT] = at;
 };
 
 const leaveHole = ({ sideHalves, rareSides }: Connections, side: number, from: number, to: number): void => {
@@ -137,18 +168,30 @@ const leaveHole = ({ sideHalves, rareSides }: Connections, side: number, from: n
 };
 
 const acknowledge = (it: Connections, side: number, h: Headers): void => {
-  const { sides, sideHalves } = it;
-  const me = side << HALVES;
-  if ((sideHalves[me + SEEN]! & (ANSWERED | TIMED)) === ANSWERED) endRoundTrip(it, side, h.at);
-  const bare = h.payloadLength === 0 && (h.flags & (SYN | FIN | RST)) === 0;
-  const same = (sideHalves[me + SEEN]! & HAS_ACKED) !== 0 && sides[(side << WORDS) + ACKED] === h.ack;
-  if (!same) sideHalves[me + DUPLICATE_ACKS] = 0;
-  else if (bare && sideHalves[me + WINDOW] === h.window)
-    sideHalves[me + DUPLICATE_ACKS] = Math.min(255, sideHalves[me + DUPLICATE_ACKS]! + 1);
-  sides[(side << WORDS) + ACKED] = h.ack;
+  if (isRoundTrip(it, side)) endRoundTrip(it, side, h.at);
+  countAck(it, side, h.ack, h.window, h.payloadLength === 0 && (h.flags & (SYN | FIN | RST)) === 0);
   it.sideDoubles[(side << DOUBLES) + ACKED_AT] = h.at;
-  sideHalves[me + SEEN]! |= HAS_ACKED;
 };
+
+const countAck = (
+  { sides, sideHalves }: Connections,
+  side: number,
+  ack: number,
+  window: number,
+  bare: boolean,
+): void => {
+  const me = side << HALVES;
+  const seen = sideHalves[me + SEEN]!;
+  if ((seen & HAS_ACKED) === 0 || sides[(side << WORDS) + ACKED] !== ack) sideHalves[me + DUPLICATE_ACKS] = 0;
+  else if (bare && sideHalves[me + WINDOW] === window)
+    sideHalves[me + DUPLICATE_ACKS] = Math.min(255, sideHalves[me + DUPLICATE_ACKS]! + 1);
+  sides[(side << WORDS) + ACKED] = ack;
+  sideHalves[me + SEEN] = seen | HAS_ACKED;
+};
+
+/** Whether an acknowledgement of this side ends a first round trip that has not been timed yet. */
+const isRoundTrip = ({ sideHalves }: Connections, side: number): boolean =>
+  (sideHalves[(side << HALVES) + SEEN]! & (ANSWERED | TIMED)) === ANSWERED;
 
 /** The handshake's third packet ends the first round trip. */
 const endRoundTrip = ({ sideHalves, rareSlotDoubles }: Connections, side: number, at: number): void => {
@@ -165,7 +208,7 @@ export const opensAnother = ({ sides, sideHalves }: Connections, side: number, h
 /** Notes what a SYN or a SYN+ACK says of the handshake. */
 export const takeSyn = (it: Connections, side: number, h: Headers): void => {
   const slot = side >> 1;
-  const client = (slot << WORDS) + RARE_SLOT.CLIENT;
+  const client = (slot << WORDS) + CLIENT;
   it.sides[(side << WORDS) + ISN] = h.seq;
   it.sideHalves[(side << HALVES) + SEEN]! |= HAS_ISN;
   if ((h.flags & ACK) === 0) {

@@ -68,7 +68,7 @@ export const surveyShare = async (
   tell?: Tell,
 ): Promise<{ readonly files: readonly FileRead[]; readonly found: Found }> => {
   const survey = createSurvey({ ...wanted, share });
-  return { files: await readFiles(files, survey.visit, tell), found: survey.found() };
+  return { files: await readFiles(files, survey.take, tell), found: survey.found() };
 };
 
 const threadFor = (part: Part): Worker =>

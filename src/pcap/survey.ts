@@ -1,4 +1,5 @@
 // What a capture shows at one reading: who talked to whom, what went wrong on the way, and how long answers took.
+import type { Take } from './block.ts';
 import {
   type Connections,
   type Ends,
@@ -12,14 +13,17 @@ import {
 import { type Conversation, conversationRows, createDigest, type Unanswered, unansweredRows } from './digest.ts';
 import { createExchanges, type Exchanges, type ExchangesFound } from './exchanges.ts';
 import { type Accept, accepting, type Filter, inShare, type Share } from './filter.ts';
-import { type Headers, RST, SYN, TCP } from './headers.ts';
-import type { Visit } from './records.ts';
-import { AGAIN, COPY, NEW, OVERTAKEN, takeSegment } from './sequence.ts';
+import { FLAG, type Headers, PROTOCOL } from './headers.ts';
+import { KIND, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
 import { type TimingRow, timingRows } from './timings.ts';
-import { createTracker, type OnSide, type Passed } from './tracker.ts';
+import { createTracker, type OnSide, type Passed, type Quick } from './tracker.ts';
 
 const { WORDS } = PLACE;
+const { TCP } = PROTOCOL;
+const { RST, SYN } = FLAG;
+const { AGAIN, COPY, NEW, OVERTAKEN } = KIND;
+const { CHOSEN } = RARE_SLOT;
 const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 
 export type SurveyOptions = {
@@ -62,12 +66,12 @@ export type SurveyResult = Pick<Found, 'passed' | 'chosen' | 'overlapping' | 'ht
   readonly chosen: number;
 };
 
-export type Survey = { readonly visit: Visit; found(): Found };
+export type Survey = { readonly take: Take; found(): Found };
 
 export const MOST_STRETCHES = 100_000;
 
 /**
- * Takes a capture's packets through `visit` and says in the end what they show. Its memory does not grow with the capture:
+ * Takes a capture's packets through `take` and says in the end what they show. Its memory does not grow with the capture:
  * see MOST_CONNECTIONS, and the limits in digest.ts and exchanges.ts.
  */
 export const createSurvey = ({
@@ -115,13 +119,14 @@ export const createSurvey = ({
     (it, slot, now) => {
       exchanges.drop(slot);
       end(slot, tracker.passed.packets);
-      if (!choosy || it.rareSlots[(slot << WORDS) + RARE_SLOT.CHOSEN] === 1) digest.fold(it, slot, now);
+      if (!choosy || it.rareSlots[(slot << WORDS) + CHOSEN] === 1) digest.fold(it, slot, now);
     },
     connections,
+    quickly(filter, http, share),
   );
 
   return {
-    visit: tracker.visit,
+    take: tracker.take,
     found() {
       // What goes on to the end of the capture has no last packet.
       open.clear();
@@ -137,6 +142,12 @@ export const createSurvey = ({
       };
     },
   };
+};
+
+/** Where data is looked at, or what goes by is chosen, the general way has to look. */
+const quickly = ({ ends, protocol }: Filter, http: boolean, { of }: Share): Quick => {
+  if (of > 1 || ends.length > 0 || protocol === 'udp') return 'none';
+  return http ? 'bare' : 'all';
 };
 
 const both =

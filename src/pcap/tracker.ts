@@ -1,4 +1,5 @@
 // Sorts a capture's packets into conversations.
+import { type Block, IN_BLOCK, type Take, visitAt } from './block.ts';
 import {
   type Connections,
   type ConnectionTable,
@@ -7,18 +8,27 @@ import {
   RARE_SLOT,
   SIDE,
   SIDE_DOUBLES,
+  SLOT,
   SLOT_DOUBLES,
   since,
 } from './connections.ts';
 import type { Accept } from './filter.ts';
-import { emptyHeaders, type Headers, readHeaders, SYN, TCP } from './headers.ts';
+import { emptyHeaders, FLAG, type Headers, PROTOCOL, readHeaders } from './headers.ts';
+import { lookupIn } from './lookup.ts';
+import { emptyPlain, IN_PLAIN } from './plain.ts';
 import type { Visit } from './records.ts';
-import { opensAnother, takeSyn } from './sequence.ts';
+import { opensAnother, takeNext, takeSyn } from './sequence.ts';
 
 const { WORDS, DOUBLES } = PLACE;
 const { PACKETS } = SIDE;
 const { OCTETS } = SIDE_DOUBLES;
 const { SINCE, LAST_AT } = SLOT_DOUBLES;
+const { RECENT } = SLOT;
+const { CLIENT } = RARE_SLOT;
+const { SYN } = FLAG;
+const { TCP } = PROTOCOL;
+const { WORDS: BLOCK_WORDS, LENGTH, NANOS } = IN_BLOCK;
+const { WORDS: PLAIN_WORDS, PAYLOAD } = IN_PLAIN;
 
 /** What has gone by. Instants are seconds since the epoch and nanoseconds; null before the first packet that has one. */
 export type Passed = {
@@ -33,11 +43,14 @@ export type Passed = {
   readonly undecoded: Map<number, number>;
 };
 
+/** Which plain packets of known conversations are taken the quick way: all, those without data, or none. */
+export type Quick = 'all' | 'bare' | 'none';
+
 /** Takes a packet of a conversation, of the side that sent it. */
 export type OnSide = (side: number, h: Headers, bytes: Buffer) => void;
 
 export type Tracker = {
-  readonly visit: Visit;
+  readonly take: Take;
   readonly table: ConnectionTable;
   readonly passed: Passed;
   /** Tells `retire` of every conversation that is still followed. */
@@ -50,6 +63,7 @@ export const createTracker = (
   onSide: (it: Connections) => OnSide,
   retire: (it: Connections, slot: number, at: number) => void,
   connections: number,
+  quick: Quick,
 ): Tracker => {
   const headers = emptyHeaders();
   const passed: Passed = {
@@ -61,7 +75,11 @@ export const createTracker = (
     last: null,
     undecoded: new Map(),
   };
-  const table = connectionTable((slot) => retire(table.state, slot, time.now), connections);
+  const plain = emptyPlain();
+  const table = connectionTable((slot) => {
+    plain.forget(slot);
+    retire(it, slot, time.now);
+  }, connections);
   const it = table.state;
   const take = onSide(it);
   /** In an object, where a number with a fraction is written in place; a variable would be a new one for every packet. */
@@ -89,7 +107,7 @@ export const createTracker = (
       table.renew(slot);
     }
     it.slotDoubles[(slot << DOUBLES) + SINCE] = passed.packets;
-    if (h.protocol !== TCP) it.rareSlots[(slot << WORDS) + RARE_SLOT.CLIENT] = 1 + (side & 1);
+    if (h.protocol !== TCP) it.rareSlots[(slot << WORDS) + CLIENT] = 1 + (side & 1);
   };
 
   const packet = (h: Headers, bytes: Buffer, length: number): void => {
@@ -103,20 +121,63 @@ export const createTracker = (
     it.slotDoubles[(slot << DOUBLES) + LAST_AT] = h.at;
   };
 
+  const visit: Visit = (bytes, from, to, length, linkType, seconds, nanos) => {
+    passed.packets += 1;
+    passed.octets += length;
+    headers.at = clock(seconds, nanos);
+    if (!readHeaders(linkType, bytes, from, to, headers)) {
+      passed.undecoded.set(linkType, (passed.undecoded.get(linkType) ?? 0) + 1);
+      return;
+    }
+    if (!accept(headers)) return;
+    passed.accepted += 1;
+    packet(headers, bytes, length);
+  };
+
+  const look = lookupIn(it, plain);
+  const { words: found } = plain;
+
+  /** Takes the packet at place n of a block if it comes next in a conversation that is known. */
+  const takeQuickly = ({ words, seconds }: Block, n: number): boolean => {
+    const side = found[n << PLAIN_WORDS]!;
+    const nanos = words[(n << BLOCK_WORDS) + NANOS]!;
+    if (side < 0 || (seconds[n] === 0 && nanos === 0)) return false;
+    if (quick === 'bare' && found[(n << PLAIN_WORDS) + PAYLOAD] !== 0) return false;
+    const at = (seconds[n]! - time.base) * 1e9 + nanos;
+    if (!takeNext(it, side, found, n, at)) return false;
+    const length = words[(n << BLOCK_WORDS) + LENGTH]! >>> 0;
+    it.sides[(side << WORDS) + PACKETS]! += 1;
+    it.sideDoubles[(side << DOUBLES) + OCTETS]! += length;
+    it.slotDoubles[((side >> 1) << DOUBLES) + LAST_AT] = at;
+    it.slots[((side >> 1) << WORDS) + RECENT] = 1;
+    passed.octets += length;
+    return true;
+  };
+
+  /** Takes packets quickly from place `from` of a block on for as long as it can; where it stopped. */
+  const run = (block: Block, from: number): number => {
+    if (time.base < 0) return from;
+    let n = from;
+    while (n < block.count && takeQuickly(block, n)) n += 1;
+    if (n === from) return n;
+    passed.packets += n - from;
+    passed.accepted += n - from;
+    clock(block.seconds[n - 1]!, block.words[((n - 1) << BLOCK_WORDS) + NANOS]!);
+    return n;
+  };
+
   return {
     table,
     passed,
-    visit(bytes, from, to, length, linkType, seconds, nanos) {
-      passed.packets += 1;
-      passed.octets += length;
-      headers.at = clock(seconds, nanos);
-      if (!readHeaders(linkType, bytes, from, to, headers)) {
-        passed.undecoded.set(linkType, (passed.undecoded.get(linkType) ?? 0) + 1);
-        return;
+    take(bytes, block) {
+      if (quick !== 'none') {
+        plain.read(bytes, block);
+        look(block.count);
       }
-      if (!accept(headers)) return;
-      passed.accepted += 1;
-      packet(headers, bytes, length);
+      for (let n = 0; n < block.count; n += 1) {
+        if (quick !== 'none') n = run(block, n);
+        if (n < block.count) visitAt(visit, bytes, block, n);
+      }
     },
     finish() {
       if (passed.first) passed.last = { seconds: time.seconds, nanos: time.nanos };

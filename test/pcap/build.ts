@@ -92,6 +92,7 @@ export type Segment = {
   readonly seq?: number;
   readonly ack?: number;
   readonly flags?: string;
+  readonly window?: number;
   readonly payload?: string | Buffer;
   readonly ipId?: number;
 };
@@ -103,7 +104,15 @@ const bit = { F: 1, S: 2, R: 4, P: 8, A: 16 } as const;
 const flagBits = (flags: string): number => [...flags].reduce((all, one) => all | bit[one as keyof typeof bit], 0);
 
 export const tcpSegment = (segment: Segment): Buffer => {
-  const { sourcePort = 40_000, destinationPort = 8080, seq = 0, ack = 0, flags = 'A', payload = '' } = segment;
+  const {
+    sourcePort = 40_000,
+    destinationPort = 8080,
+    seq = 0,
+    ack = 0,
+    flags = 'A',
+    window = 0,
+    payload = '',
+  } = segment;
   const header = Buffer.alloc(20);
   header.writeUInt16BE(sourcePort, 0);
   header.writeUInt16BE(destinationPort, 2);
@@ -111,6 +120,7 @@ export const tcpSegment = (segment: Segment): Buffer => {
   header.writeUInt32BE(ack >>> 0, 8);
   header[12] = 5 << 4;
   header[13] = flagBits(flags);
+  header.writeUInt16BE(window, 14);
   return Buffer.concat([header, Buffer.from(payload)]);
 };
 
@@ -154,6 +164,13 @@ export const ethernet = (ip: Buffer, type = 0x0800, tags: readonly number[] = []
     u16(type, 'big'),
     ip,
   ]);
+
+/** Linux cooked captures, v1 and v2; `kind` says which way the packet went. */
+export const cooked1 = (kind: number, ip: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([0, kind, 0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 0x08, 0x00]), ip]);
+
+export const cooked2 = (kind: number, ip: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([0x08, 0x00, 0, 0, 0, 0, 0, 3, 0, 1, kind, 6, 1, 2, 3, 4, 5, 6, 0, 0]), ip]);
 
 export const attribute = (type: number, value: Buffer, order: Order = 'little'): Buffer =>
   Buffer.concat([u16(4 + value.length, order), u16(type, order), padded(value)]);

@@ -8,7 +8,7 @@ import { captureOf, client, EVERYTHING, handshake, OK, request, server, type Tol
 /** The survey as a user gets it, but for the size of its table. */
 const read = (bytes: Buffer, chunk = 65_536): PcapEnd => {
   const survey = createSurvey({ ...EVERYTHING, connections: 256 });
-  const scanner = createPcapScanner(survey.visit);
+  const scanner = createPcapScanner(survey.take);
   for (let at = 0; at < bytes.length; at += chunk) scanner.push(bytes.subarray(at, at + chunk));
   survey.found();
   return scanner.end();
@@ -101,8 +101,8 @@ test('bytes that mean nothing are refused at the first', () => {
 test('work grows with the size and not faster: every packet is visited once, in however small pieces it comes', () => {
   const steps = (times: number): number => {
     let visited = 0;
-    const scanner = createPcapScanner(() => {
-      visited += 1;
+    const scanner = createPcapScanner((_, { count }) => {
+      visited += count;
     });
     const records = classic.subarray(24);
     for (const part of [classic.subarray(0, 24), ...Array.from({ length: times }, () => records)]) {

@@ -1,7 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { decode, type Packet } from '../../src/pcap/decode.ts';
-import { attribute, ethernet, ipv4Packet, ipv6Packet, nflog, tcp4, tcpSegment, udpDatagram } from './build.ts';
+import {
+  attribute,
+  cooked1,
+  cooked2,
+  ethernet,
+  ipv4Packet,
+  ipv6Packet,
+  nflog,
+  tcp4,
+  tcpSegment,
+  udpDatagram,
+} from './build.ts';
 
 const LINK_TYPES = [1, 12, 101, 113, 228, 229, 239, 276];
 
@@ -23,11 +34,6 @@ const expected: Packet = {
   cooked: null,
   received: null,
 };
-
-const cooked1 = (kind: number, ip: Buffer): Buffer =>
-  Buffer.concat([Buffer.from([0, kind, 0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 0x08, 0x00]), ip]);
-const cooked2 = (kind: number, ip: Buffer): Buffer =>
-  Buffer.concat([Buffer.from([0x08, 0x00, 0, 0, 0, 0, 0, 3, 0, 1, kind, 6, 1, 2, 3, 4, 5, 6, 0, 0]), ip]);
 
 describe('link layers', () => {
   test.each([

@@ -21,7 +21,7 @@ const record = (size: number): Buffer => {
 describe('records', () => {
   test('a record that comes byte by byte is looked at three times, however long it is', () => {
     const asked: number[] = [];
-    const records = createRecords(sized(asked));
+    const records = createRecords(sized(asked), () => {});
     const bytes = record(200_000);
     for (let at = 0; at < bytes.length; at += 1) records.push(bytes.subarray(at, at + 1));
     expect(asked).toEqual([1, 4, 200_000]);
@@ -30,10 +30,13 @@ describe('records', () => {
 
   test('whole records are read in place', () => {
     const seen: Buffer[] = [];
-    const records = createRecords((bytes, at, end) => {
-      seen.push(bytes);
-      return Math.min(5, end - at);
-    });
+    const records = createRecords(
+      (bytes, at, end) => {
+        seen.push(bytes);
+        return Math.min(5, end - at);
+      },
+      () => {},
+    );
     const chunk = record(10);
     records.push(chunk);
     expect(seen).toEqual([chunk, chunk]);
@@ -41,7 +44,7 @@ describe('records', () => {
   });
 
   test('damage stops the reading for good and keeps its place', () => {
-    const records = createRecords(sized([]));
+    const records = createRecords(sized([]), () => {});
     records.push(Buffer.concat([record(9), Buffer.alloc(4), record(9)]));
     records.push(record(9));
     expect(records.state()).toMatchObject({ offset: 9, corrupt: 'a record without a size' });

@@ -57,7 +57,7 @@ const capture = (talks: readonly Talk[]): Buffer => captureOf(talks.flatMap(pack
 
 const foundIn = (file: Buffer, tags: Tags, part: number, of: number): Found => {
   const survey = createSurvey({ ...EVERYTHING, tags, share: { part, of } });
-  createPcapScanner(survey.visit).push(file);
+  createPcapScanner(survey.take).push(file);
   return survey.found();
 };
 

@@ -22,7 +22,7 @@ export const EVERYTHING: SurveyOptions = { filter: { ends: [], protocol: null },
 
 export const surveyOf = (file: Buffer, options: Partial<SurveyOptions> = {}): SurveyResult => {
   const survey = createSurvey({ ...EVERYTHING, ...options });
-  createPcapScanner(survey.visit).push(file);
+  createPcapScanner(survey.take).push(file);
   return resultOf([survey.found()]);
 };
 
