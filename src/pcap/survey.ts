@@ -17,7 +17,7 @@ import { FLAG, type Headers, PROTOCOL } from './headers.ts';
 import { KIND, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
 import { type TimingRow, timingRows } from './timings.ts';
-import { createTracker, type OnSide, type Passed, type Quick } from './tracker.ts';
+import { createTracker, type OnSide, type Passed } from './tracker.ts';
 
 const { WORDS } = PLACE;
 const { TCP } = PROTOCOL;
@@ -122,7 +122,7 @@ export const createSurvey = ({
       if (!choosy || it.rareSlots[(slot << WORDS) + CHOSEN] === 1) digest.fold(it, slot, now);
     },
     connections,
-    quickly(filter, http, share),
+    takesAll(filter, http, share),
   );
 
   return {
@@ -144,11 +144,9 @@ export const createSurvey = ({
   };
 };
 
-/** Where data is looked at, or what goes by is chosen, the general way has to look. */
-const quickly = ({ ends, protocol }: Filter, http: boolean, { of }: Share): Quick => {
-  if (of > 1 || ends.length > 0 || protocol === 'udp') return 'none';
-  return http ? 'bare' : 'all';
-};
+/** Where data is looked at, or some packets only, each is taken by itself. */
+const takesAll = ({ ends, protocol }: Filter, http: boolean, { of }: Share): boolean =>
+  !http && of === 1 && ends.length === 0 && protocol !== 'udp';
 
 const both =
   (one: Accept, other: Accept): Accept =>

@@ -1,5 +1,5 @@
 // Sorts a capture's packets into conversations.
-import { type Block, IN_BLOCK, type Take, visitAt } from './block.ts';
+import { type Block, IN_BLOCK, oneByOne, type Take, visitAt } from './block.ts';
 import {
   type Connections,
   type ConnectionTable,
@@ -28,7 +28,7 @@ const { CLIENT } = RARE_SLOT;
 const { SYN } = FLAG;
 const { TCP } = PROTOCOL;
 const { WORDS: BLOCK_WORDS, LENGTH, NANOS } = IN_BLOCK;
-const { WORDS: PLAIN_WORDS, PAYLOAD } = IN_PLAIN;
+const { WORDS: PLAIN_WORDS } = IN_PLAIN;
 
 /** What has gone by. Instants are seconds since the epoch and nanoseconds; null before the first packet that has one. */
 export type Passed = {
@@ -43,9 +43,6 @@ export type Passed = {
   readonly undecoded: Map<number, number>;
 };
 
-/** Which plain packets of known conversations are taken the quick way: all, those without data, or none. */
-export type Quick = 'all' | 'bare' | 'none';
-
 /** Takes a packet of a conversation, of the side that sent it. */
 export type OnSide = (side: number, h: Headers, bytes: Buffer) => void;
 
@@ -57,13 +54,16 @@ export type Tracker = {
   finish(): void;
 };
 
-/** `retire` is told of a conversation before it is forgotten: when another takes its ports or its place, and at the end. */
+/**
+ * `retire` is told of a conversation before it is forgotten: when another takes its ports or its place, and at the end. With
+ * `quick`, packets that come next in known TCP conversations are taken into their streams without `accept` and `onSide`.
+ */
 export const createTracker = (
   accept: Accept,
   onSide: (it: Connections) => OnSide,
   retire: (it: Connections, slot: number, at: number) => void,
   connections: number,
-  quick: Quick,
+  quick: boolean,
 ): Tracker => {
   const headers = emptyHeaders();
   const passed: Passed = {
@@ -134,6 +134,7 @@ export const createTracker = (
     packet(headers, bytes, length);
   };
 
+  const each = oneByOne(visit);
   const look = lookupIn(it, plain);
   const { words: found } = plain;
 
@@ -142,7 +143,6 @@ export const createTracker = (
     const side = found[n << PLAIN_WORDS]!;
     const nanos = words[(n << BLOCK_WORDS) + NANOS]!;
     if (side < 0 || (seconds[n] === 0 && nanos === 0)) return false;
-    if (quick === 'bare' && found[(n << PLAIN_WORDS) + PAYLOAD] !== 0) return false;
     const at = (seconds[n]! - time.base) * 1e9 + nanos;
     if (!takeNext(it, side, found, n, at)) return false;
     const length = words[(n << BLOCK_WORDS) + LENGTH]! >>> 0;
@@ -170,14 +170,10 @@ export const createTracker = (
     table,
     passed,
     take(bytes, block) {
-      if (quick !== 'none') {
-        plain.read(bytes, block);
-        look(block.count);
-      }
-      for (let n = 0; n < block.count; n += 1) {
-        if (quick !== 'none') n = run(block, n);
-        if (n < block.count) visitAt(visit, bytes, block, n);
-      }
+      if (!quick) return each(bytes, block);
+      plain.read(bytes, block);
+      look(block.count);
+      for (let n = run(block, 0); n < block.count; n = run(block, n + 1)) visitAt(visit, bytes, block, n);
     },
     finish() {
       if (passed.first) passed.last = { seconds: time.seconds, nanos: time.nanos };
