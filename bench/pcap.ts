@@ -2,33 +2,37 @@
 // here, from a seed. Numbers are the best of several rounds, each round with everybody in turn, since other work on the
 // machine only ever makes them worse; tools that are not installed are named. tshark gets a part of the capture,
 // as it needs minutes for the whole. pcap-parser only splits the file into packets, tcpdump prints a line of each.
+import { once } from 'node:events';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import pcapParser from 'pcap-parser';
 import { oneLine } from '../src/errors.ts';
-import { ALL } from '../src/pcap/filter.ts';
-import { inlineMore } from '../src/pcap/inline.ts';
-import { createPcapScanner } from '../src/pcap/reader.ts';
-import { readSource } from '../src/pcap/source.ts';
-import { createSurvey, resultOf, type SurveyResult } from '../src/pcap/survey.ts';
+import type { SurveyResult } from '../src/pcap/survey.ts';
 import { run } from '../src/process.ts';
 import { makeCapture } from './capture.ts';
 
 const PACKETS = Number(process.argv[2] ?? 10_000_000);
 const PART = Math.min(PACKETS, 200_000);
-const ROUNDS = 3;
+const ROUNDS = 5;
 const MOST_RSS_MB = 300;
 
-/** One reading of a capture: how many packets it was, once it is done. */
-type Reading = { readonly name: string; readonly file: string; read(file: string): Promise<number> };
+/** One reading of a capture: in how many milliseconds how many packets. */
+type Reading = { readonly name: string; readonly file: string; read(file: string): Promise<Timed> };
+type Timed = { readonly packets: number; readonly ms: number };
 
-const survey = async (file: string, http: boolean): Promise<{ packets: number; result: SurveyResult }> => {
-  const it = createSurvey({ filter: { ends: [], protocol: null }, tags: {}, http, share: ALL });
-  const scanner = createPcapScanner(it.take);
-  await readSource(file, scanner.push);
-  return { packets: scanner.end().packets, result: resultOf([it.found()]) };
+const survey = async (file: string, http: boolean): Promise<Timed & { readonly result: SurveyResult }> => {
+  const thread = new Worker(new URL('./pcap-thread.ts', import.meta.url), { workerData: { file, http } });
+  const [said] = await once(thread, 'message');
+  await thread.terminate();
+  return said;
+};
+
+const timed = async (reading: Promise<number>): Promise<Timed> => {
+  const from = performance.now();
+  return { packets: await reading, ms: performance.now() - from };
 };
 
 /** As a user runs it, in a process of its own, which says at its end how much memory it had. */
@@ -103,7 +107,6 @@ const compare = async (file: string, halfAnswers: number): Promise<void> => {
   );
 };
 
-inlineMore();
 const folder = mkdtempSync(join(tmpdir(), 'firedrill-bench-'));
 try {
   const file = join(folder, 'whole.pcap');
@@ -113,21 +116,21 @@ try {
   const { halfAnswers } = makeCapture(part, PART);
 
   const readings: Reading[] = [
-    { name: 'firedrill, conversations', file, read: async (from) => (await survey(from, false)).packets },
-    { name: 'firedrill, HTTP by user', file, read: async (from) => (await survey(from, true)).packets },
-    { name: 'firedrill pcap, whole command', file, read: command },
-    { name: 'tcpdump -r', file, read: (from) => tcpdump(from, PACKETS) },
-    { name: 'pcap-parser', file: part, read: parser },
-    { name: 'tshark', file: part, read: (from) => tshark(from).then(() => PART) },
+    { name: 'firedrill, conversations', file, read: (from) => survey(from, false) },
+    { name: 'firedrill, HTTP by user', file, read: (from) => survey(from, true) },
+    { name: 'firedrill pcap --no-http', file, read: (from) => timed(command(from, '--no-http')) },
+    { name: 'firedrill pcap', file, read: (from) => timed(command(from)) },
+    { name: 'tcpdump -r', file, read: (from) => timed(tcpdump(from, PACKETS)) },
+    { name: 'pcap-parser', file: part, read: (from) => timed(parser(from)) },
+    { name: 'tshark', file: part, read: (from) => timed(tshark(from).then(() => PART)) },
   ];
   const best = new Map<string, number>();
   const missing = new Map<string, string>();
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const { name, file, read } of readings.filter((one) => !missing.has(one.name))) {
-      const from = performance.now();
       try {
-        const packets = await read(file);
-        best.set(name, Math.max(best.get(name) ?? 0, packets / (performance.now() - from) / 1000));
+        const { packets, ms } = await read(file);
+        best.set(name, Math.max(best.get(name) ?? 0, packets / ms / 1000));
       } catch (error) {
         missing.set(name, oneLine(error));
       }
