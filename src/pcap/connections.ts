@@ -54,9 +54,6 @@ export const SLOT = {
 /** Words of a side; see sequence.ts. */
 export const SIDE = { NEXT: 0, ACKED: 1, PACKETS: 2, ISN: 3 } as const;
 
-/** How many IP identifications are remembered of every side. */
-export const REMEMBERED = 8;
-
 /** Halves of a side, in the place of its words 4, 5 and 12 to 15. */
 export const SIDE_HALVES = {
   /** Bits that say what is known. */

@@ -13,14 +13,14 @@ import {
   SIDE_DOUBLES,
   SIDE_HALVES,
 } from './connections.ts';
-import { PROTOCOL } from './headers.ts';
+import { IANA } from './headers.ts';
 import { merged } from './merge.ts';
 import { recalling } from './recall.ts';
 import { SEEN_BITS } from './sequence.ts';
 
 const { WORDS, DOUBLES, HALVES } = PLACE;
 const { ANSWERED } = SEEN_BITS;
-const { TCP, UDP } = PROTOCOL;
+const { TCP, UDP } = IANA;
 const { RETRANSMITTED, OUT_OF_ORDER, COPIES, RESETS, SYNS } = RARE_SIDE;
 const { OCTETS } = SIDE_DOUBLES;
 

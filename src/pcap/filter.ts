@@ -1,7 +1,7 @@
 // Which packets are looked at, by what their headers say, before anything else is done with them.
 import { Usage } from '../errors.ts';
 import type { Headers } from './headers.ts';
-import { PROTOCOL } from './headers.ts';
+import { IANA } from './headers.ts';
 
 /** One end of a conversation; null for any. */
 export type End = { readonly words: readonly [number, number, number, number] | null; readonly port: number | null };
@@ -25,7 +25,7 @@ export const inShare =
 /** Tells whether a packet is between these ends. */
 export const accepting = ({ ends, protocol }: Filter): Accept => {
   const [one, other] = ends;
-  const wanted = protocol === null ? null : protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP;
+  const wanted = protocol === null ? null : protocol === 'tcp' ? IANA.TCP : IANA.UDP;
   return (h) => {
     if (wanted !== null && h.protocol !== wanted) return false;
     if (!one) return true;

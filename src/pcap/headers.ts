@@ -1,15 +1,15 @@
 // From the bytes of one packet to the numbers in its IP and TCP or UDP headers, into one object that is used again.
 import { bigEndian, littleEndian, viewOf } from './bytes.ts';
 
-/** IANA's numbers. */
-export const PROTOCOL = { TCP: 6, UDP: 17 } as const;
+/** IANA's numbers of protocols. */
+export const IANA = { TCP: 6, UDP: 17 } as const;
 
 /** Bits of TCP's flags (RFC 9293, 3.1). */
 export const FLAG = { FIN: 1, SYN: 2, RST: 4, ACK: 16 } as const;
 
 // Numbers of other modules, and those that a module exports, are written as its own constants where packets go through: V8 looks
 // them up and checks them each time else, for a fifth of a packet's time.
-const { TCP, UDP } = PROTOCOL;
+const { TCP, UDP } = IANA;
 
 /**
  * What a packet's headers say. Addresses are four 32-bit words, IPv4 as ::ffff:a.b.c.d; words, `seq` and `ack` are signed.

@@ -1,11 +1,11 @@
 // Finds the conversations of a block's plain packets, all at once. What is asked of the memory in a loop of its own is on its way
 // together; packet by packet each would wait for the one before.
 import { type Connections, PLACE, SLOT } from './connections.ts';
-import { PROTOCOL as PROTOCOLS } from './headers.ts';
+import { IANA } from './headers.ts';
 import { FOUND, IN_PLAIN, type Plain } from './plain.ts';
 
 const { WORDS } = PLACE;
-const { TCP } = PROTOCOLS;
+const { TCP } = IANA;
 const { UNKNOWN } = FOUND;
 /** The third word of an IPv4 address. */
 const MAPPED = 0xffff;

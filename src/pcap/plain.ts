@@ -2,14 +2,14 @@
 import { type Block, IN_BLOCK, MOST_IN_BLOCK } from './block.ts';
 import { viewOf } from './bytes.ts';
 import { hashOf } from './hash.ts';
-import { FLAG, PROTOCOL } from './headers.ts';
+import { FLAG, IANA } from './headers.ts';
 
 /** What the headers of a block's plain packets say: the record of packet n begins at word `n << WORDS`. */
 export type Plain = {
   readonly words: Int32Array;
   /** Reads the plain packets of a block: those of which readHeaders would say the same. */
   read(bytes: Buffer, block: Block): void;
-  /** What was found of this slot does not count any more. */
+  /** Makes what was found of this slot UNKNOWN. */
   forget(slot: number): void;
 };
 
@@ -29,9 +29,9 @@ export const IN_PLAIN = {
   WINDOW: 6,
   PAYLOAD: 7,
   IP_ID: 8,
-  HASH: 10,
-  /** Means nothing. */
-  WARM: 9,
+  HASH: 9,
+  /** Means nothing: see lookup.ts. */
+  WARM: 10,
 } as const;
 
 const { WORDS, SIDE, SOURCE, DESTINATION, BOTH_PORTS, SEQ, ACKED, WINDOW, PAYLOAD, IP_ID, HASH } = IN_PLAIN;
@@ -40,7 +40,7 @@ export const FOUND = { UNKNOWN: -1, NOT_PLAIN: -2 } as const;
 
 const { UNKNOWN, NOT_PLAIN } = FOUND;
 const { WORDS: BLOCK_WORDS, FROM, TO, LINK_TYPE } = IN_BLOCK;
-const { TCP } = PROTOCOL;
+const { TCP } = IANA;
 const { ACK, FIN, RST, SYN } = FLAG;
 
 export const emptyPlain = (): Plain => {

@@ -31,8 +31,9 @@ export type Records = {
 };
 
 /**
- * `stepped` is called after steps, before the bytes that they read may change. Whole records are read in place, from the chunk that they came in. Only a record split between chunks is copied, once:
- * a step that says what it needs is not asked again before it has that much.
+ * Whole records are read in place, from the chunk that they came in. Only a record split between chunks is copied, once:
+ * a step that says what it needs is not asked again before it has that much. `stepped` is called after steps, before the
+ * bytes that they read may change.
  */
 export const createRecords = (step: Stepper, stepped: () => void): Records => {
   let pending = Buffer.alloc(0);

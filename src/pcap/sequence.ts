@@ -5,7 +5,6 @@ import {
   RARE_SIDE,
   RARE_SLOT,
   RARE_SLOT_DOUBLES,
-  REMEMBERED,
   SIDE,
   SIDE_DOUBLES,
   SIDE_HALVES,
@@ -29,7 +28,9 @@ const { NOTHING, NEW, AGAIN, OVERTAKEN, PROBE, COPY } = KIND;
 const { ACK, FIN, RST, SYN } = FLAG;
 const { CLIENT } = RARE_SLOT;
 const { WORDS: PLAIN_WORDS, SEQ, ACKED: PLAIN_ACKED, WINDOW: PLAIN_WINDOW, PAYLOAD, IP_ID } = IN_PLAIN;
-const IDS_KEPT = REMEMBERED;
+
+/** How many IP identifications are remembered of every side. */
+const REMEMBERED = 8;
 
 /** Bits of SEEN: which of the others are known. */
 const HAS_NEXT = 1;
@@ -116,7 +117,7 @@ const isProbe = ({ sideHalves }: Connections, side: number, h: Headers, known: b
 const isCopy = ({ sideHalves, slotDoubles }: Connections, side: number, { ipId, at }: Headers): boolean => {
   if (ipId === 0 || at - slotDoubles[((side >> 1) << DOUBLES) + LAST_AT]! > COPIED) return false;
   const ids = (side << HALVES) + IDS;
-  for (let i = ids; i < ids + IDS_KEPT; i += 1) if (sideHalves[i] === ipId) return true;
+  for (let i = ids; i < ids + REMEMBERED; i += 1) if (sideHalves[i] === ipId) return true;
   return false;
 };
 
@@ -124,7 +125,7 @@ const remember = ({ sideHalves }: Connections, side: number, ipId: number): void
   const me = side << HALVES;
   const place = sideHalves[me + ID_AT]!;
   sideHalves[me + IDS + place] = ipId;
-  sideHalves[me + ID_AT] = (place + 1) % IDS_KEPT;
+  sideHalves[me + ID_AT] = (place + 1) % REMEMBERED;
 };
 
 /** Whether bytes that come after later ones were only overtaken: nobody has had them, asked for them, or waited for them. */

@@ -13,14 +13,14 @@ import {
 import { type Conversation, conversationRows, createDigest, type Unanswered, unansweredRows } from './digest.ts';
 import { createExchanges, type Exchanges, type ExchangesFound } from './exchanges.ts';
 import { type Accept, accepting, type Filter, inShare, type Share } from './filter.ts';
-import { FLAG, type Headers, PROTOCOL } from './headers.ts';
+import { FLAG, type Headers, IANA } from './headers.ts';
 import { KIND, takeSegment } from './sequence.ts';
 import { isTagged, type Tags } from './tags.ts';
 import { type TimingRow, timingRows } from './timings.ts';
 import { createTracker, type OnSide, type Passed } from './tracker.ts';
 
 const { WORDS } = PLACE;
-const { TCP } = PROTOCOL;
+const { TCP } = IANA;
 const { RST, SYN } = FLAG;
 const { AGAIN, COPY, NEW, OVERTAKEN } = KIND;
 const { CHOSEN } = RARE_SLOT;

@@ -1,4 +1,5 @@
 // Sorts a capture's packets into conversations.
+import { createAhead } from './ahead.ts';
 import { type Block, IN_BLOCK, oneByOne, type Take, visitAt } from './block.ts';
 import {
   type Connections,
@@ -8,27 +9,22 @@ import {
   RARE_SLOT,
   SIDE,
   SIDE_DOUBLES,
-  SLOT,
   SLOT_DOUBLES,
   since,
 } from './connections.ts';
 import type { Accept } from './filter.ts';
-import { emptyHeaders, FLAG, type Headers, PROTOCOL, readHeaders } from './headers.ts';
-import { lookupIn } from './lookup.ts';
-import { emptyPlain, IN_PLAIN } from './plain.ts';
+import { emptyHeaders, FLAG, type Headers, IANA, readHeaders } from './headers.ts';
 import type { Visit } from './records.ts';
-import { opensAnother, takeNext, takeSyn } from './sequence.ts';
+import { opensAnother, takeSyn } from './sequence.ts';
 
 const { WORDS, DOUBLES } = PLACE;
 const { PACKETS } = SIDE;
 const { OCTETS } = SIDE_DOUBLES;
 const { SINCE, LAST_AT } = SLOT_DOUBLES;
-const { RECENT } = SLOT;
 const { CLIENT } = RARE_SLOT;
 const { SYN } = FLAG;
-const { TCP } = PROTOCOL;
+const { TCP } = IANA;
 const { WORDS: BLOCK_WORDS, LENGTH, NANOS } = IN_BLOCK;
-const { WORDS: PLAIN_WORDS } = IN_PLAIN;
 
 /** What has gone by. Instants are seconds since the epoch and nanoseconds; null before the first packet that has one. */
 export type Passed = {
@@ -75,12 +71,12 @@ export const createTracker = (
     last: null,
     undecoded: new Map(),
   };
-  const plain = emptyPlain();
   const table = connectionTable((slot) => {
-    plain.forget(slot);
+    ahead.forget(slot);
     retire(it, slot, time.now);
   }, connections);
   const it = table.state;
+  const ahead = createAhead(it);
   const take = onSide(it);
   /** In an object, where a number with a fraction is written in place; a variable would be a new one for every packet. */
   const time = { base: -1, now: 0, seconds: 0, nanos: 0 };
@@ -135,35 +131,19 @@ export const createTracker = (
   };
 
   const each = oneByOne(visit);
-  const look = lookupIn(it, plain);
-  const { words: found } = plain;
 
-  /** Takes the packet at place n of a block if it comes next in a conversation that is known. */
-  const takeQuickly = ({ words, seconds }: Block, n: number): boolean => {
-    const side = found[n << PLAIN_WORDS]!;
-    const nanos = words[(n << BLOCK_WORDS) + NANOS]!;
-    if (side < 0 || (seconds[n] === 0 && nanos === 0)) return false;
-    const at = (seconds[n]! - time.base) * 1e9 + nanos;
-    if (!takeNext(it, side, found, n, at)) return false;
-    const length = words[(n << BLOCK_WORDS) + LENGTH]! >>> 0;
-    it.sides[(side << WORDS) + PACKETS]! += 1;
-    it.sideDoubles[(side << DOUBLES) + OCTETS]! += length;
-    it.slotDoubles[((side >> 1) << DOUBLES) + LAST_AT] = at;
-    it.slots[((side >> 1) << WORDS) + RECENT] = 1;
-    passed.octets += length;
-    return true;
+  /** Takes packets of a block the quick way, from place `from` on; where that ended. */
+  const run = (block: Block, from: number): number => {
+    const end = time.base < 0 ? from : ahead.run(block, from, time.base);
+    if (end > from) pass(block, from, end);
+    return end;
   };
 
-  /** Takes packets quickly from place `from` of a block on for as long as it can; where it stopped. */
-  const run = (block: Block, from: number): number => {
-    if (time.base < 0) return from;
-    let n = from;
-    while (n < block.count && takeQuickly(block, n)) n += 1;
-    if (n === from) return n;
-    passed.packets += n - from;
-    passed.accepted += n - from;
-    clock(block.seconds[n - 1]!, block.words[((n - 1) << BLOCK_WORDS) + NANOS]!);
-    return n;
+  const pass = ({ words, seconds }: Block, from: number, end: number): void => {
+    passed.packets += end - from;
+    passed.accepted += end - from;
+    for (let n = from; n < end; n += 1) passed.octets += words[(n << BLOCK_WORDS) + LENGTH]! >>> 0;
+    clock(seconds[end - 1]!, words[((end - 1) << BLOCK_WORDS) + NANOS]!);
   };
 
   return {
@@ -171,8 +151,7 @@ export const createTracker = (
     passed,
     take(bytes, block) {
       if (!quick) return each(bytes, block);
-      plain.read(bytes, block);
-      look(block.count);
+      ahead.look(bytes, block);
       for (let n = run(block, 0); n < block.count; n = run(block, n + 1)) visitAt(visit, bytes, block, n);
     },
     finish() {

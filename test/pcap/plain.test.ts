@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Connections } from '../../src/pcap/connections.ts';
-import { emptyHeaders, FLAG, type Headers, PROTOCOL, readHeaders } from '../../src/pcap/headers.ts';
+import { emptyHeaders, FLAG, type Headers, IANA, readHeaders } from '../../src/pcap/headers.ts';
 import { emptyPlain, FOUND, IN_PLAIN } from '../../src/pcap/plain.ts';
 import { createPcapScanner } from '../../src/pcap/reader.ts';
 import { takeSegment } from '../../src/pcap/sequence.ts';
@@ -26,7 +26,7 @@ import {
 } from './build.ts';
 import { OK, request, surveyOf } from './tell.ts';
 
-const { TCP } = PROTOCOL;
+const { TCP } = IANA;
 
 /** What is read of a packet; null when it is not plain. */
 const plainOf = (linkType: number, data: Buffer) => {
