@@ -1,18 +1,24 @@
 // Packets side by side: what is done with one of them after the other in a short loop costs less than all of it with each in turn.
 import type { Visit } from './records.ts';
 
-/** So few that what is known of all of them stays in the nearest of a processor's caches. */
-export const MOST_IN_BLOCK = 256;
-
 /**
  * Packets that lie in the same bytes, in their order. The record of packet n begins at word `n << WORDS` of `words`, and has what
  * Visit says of it but for the seconds, which may be more than a word holds.
  */
 export type Block = { count: number; readonly words: Int32Array; readonly seconds: Float64Array };
 
-export const IN_BLOCK = { WORDS: 3, FROM: 0, TO: 1, LENGTH: 2, LINK_TYPE: 3, NANOS: 4 } as const;
+export const IN_BLOCK = {
+  /** So few packets that what is known of all of them stays in the nearest of a processor's caches. */
+  MOST: 256,
+  WORDS: 3,
+  FROM: 0,
+  TO: 1,
+  LENGTH: 2,
+  LINK_TYPE: 3,
+  NANOS: 4,
+} as const;
 
-const { WORDS, FROM, TO, LENGTH, LINK_TYPE, NANOS } = IN_BLOCK;
+const { MOST, WORDS, FROM, TO, LENGTH, LINK_TYPE, NANOS } = IN_BLOCK;
 
 /** Takes the packets of a block, which like its bytes are valid only during the call. */
 export type Take = (bytes: Buffer, block: Block) => void;
@@ -25,8 +31,8 @@ export type Gatherer = {
 
 /** Gathers packets into blocks for `take`. */
 export const gather = (take: Take): Gatherer => {
-  const words = new Int32Array(MOST_IN_BLOCK << WORDS);
-  const block: Block = { count: 0, words, seconds: new Float64Array(MOST_IN_BLOCK) };
+  const words = new Int32Array(MOST << WORDS);
+  const block: Block = { count: 0, words, seconds: new Float64Array(MOST) };
   let bytes: Buffer = Buffer.alloc(0);
   const flush = (): void => {
     if (block.count > 0) take(bytes, block);
@@ -35,7 +41,7 @@ export const gather = (take: Take): Gatherer => {
   return {
     flush,
     visit(of, from, to, length, linkType, seconds, nanos) {
-      if (block.count === MOST_IN_BLOCK) flush();
+      if (block.count === MOST) flush();
       const at = block.count << WORDS;
       if (of !== bytes) bytes = of;
       words[at + FROM] = from;

@@ -1,5 +1,5 @@
 // What most of a capture is made of: TCP over IPv4, acknowledging, neither opening nor ending a conversation.
-import { type Block, IN_BLOCK, MOST_IN_BLOCK } from './block.ts';
+import { type Block, IN_BLOCK } from './block.ts';
 import { viewOf } from './bytes.ts';
 import { hashOf } from './hash.ts';
 import { FLAG, IANA } from './headers.ts';
@@ -44,7 +44,7 @@ const { TCP } = IANA;
 const { ACK, FIN, RST, SYN } = FLAG;
 
 export const emptyPlain = (): Plain => {
-  const into = new Int32Array(MOST_IN_BLOCK << WORDS);
+  const into = new Int32Array(IN_BLOCK.MOST << WORDS);
   return {
     words: into,
     read(bytes, { count, words }) {
