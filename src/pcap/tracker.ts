@@ -1,5 +1,5 @@
 // Sorts a capture's packets into conversations.
-import { createAhead } from './ahead.ts';
+import { type Ahead, createAhead } from './ahead.ts';
 import { type Block, IN_BLOCK, oneByOne, type Take, visitAt } from './block.ts';
 import {
   type Connections,
@@ -72,11 +72,11 @@ export const createTracker = (
     undecoded: new Map(),
   };
   const table = connectionTable((slot) => {
-    ahead.forget(slot);
+    ahead?.forget(slot);
     retire(it, slot, time.now);
   }, connections);
   const it = table.state;
-  const ahead = createAhead(it);
+  const ahead = quick ? createAhead(it) : null;
   const take = onSide(it);
   /** In an object, where a number with a fraction is written in place; a variable would be a new one for every packet. */
   const time = { base: -1, now: 0, seconds: 0, nanos: 0 };
@@ -130,10 +130,8 @@ export const createTracker = (
     packet(headers, bytes, length);
   };
 
-  const each = oneByOne(visit);
-
   /** Takes packets of a block the quick way, from place `from` on; where that ended. */
-  const run = (block: Block, from: number): number => {
+  const run = (ahead: Ahead, block: Block, from: number): number => {
     const end = time.base < 0 ? from : ahead.run(block, from, time.base);
     if (end > from) pass(block, from, end);
     return end;
@@ -146,14 +144,17 @@ export const createTracker = (
     clock(seconds[end - 1]!, words[((end - 1) << BLOCK_WORDS) + NANOS]!);
   };
 
+  const quickly =
+    (ahead: Ahead): Take =>
+    (bytes, block) => {
+      ahead.look(bytes, block);
+      for (let n = run(ahead, block, 0); n < block.count; n = run(ahead, block, n + 1)) visitAt(visit, bytes, block, n);
+    };
+
   return {
     table,
     passed,
-    take(bytes, block) {
-      if (!quick) return each(bytes, block);
-      ahead.look(bytes, block);
-      for (let n = run(block, 0); n < block.count; n = run(block, n + 1)) visitAt(visit, bytes, block, n);
-    },
+    take: ahead ? quickly(ahead) : oneByOne(visit),
     finish() {
       if (passed.first) passed.last = { seconds: time.seconds, nanos: time.nanos };
       for (const slot of table.slots()) retire(it, slot, time.now);
