@@ -2,7 +2,7 @@
 // The lab plays it; the adapters read their names from it.
 import { z } from 'zod';
 import { backendsSection, urlProblem } from './access.ts';
-import { Usage } from './errors.ts';
+import { shown, Usage } from './errors.ts';
 import type { Duration, Edge, Topology } from './model.ts';
 
 const name = z
@@ -204,9 +204,9 @@ export type Telemetry = Platform['telemetry'];
 export const platform = (profile: PlatformProfile): Platform => {
   const parsed = schema.safeParse(profile);
   if (!parsed.success)
-    throw new Usage(`platform ${String((profile as { name?: unknown })?.name ?? '?')}: ${problems(parsed.error)}`);
+    throw new Usage(`platform ${shown((profile as { name?: unknown })?.name ?? '?')}: ${problems(parsed.error)}`);
   const loose = danglingCalls(parsed.data);
-  if (loose.length > 0) throw new Usage(`platform ${parsed.data.name}: ${loose.join('; ')}`);
+  if (loose.length > 0) throw new Usage(`platform ${shown(parsed.data.name)}: ${loose.join('; ')}`);
   return parsed.data;
 };
 

@@ -1,6 +1,6 @@
 // A scenario: one drill as data, checked when it is written down and never changed after. It knows no clock and no backend.
 import { z } from 'zod';
-import { Usage } from './errors.ts';
+import { shown, Usage } from './errors.ts';
 import { type Demands, type Expectation, GRADES, type Guard } from './expect.ts';
 import type { FaultSpec } from './faults/fault.ts';
 import { none } from './faults/none.ts';
@@ -9,7 +9,7 @@ import { problems } from './platform.ts';
 import { milliseconds } from './time.ts';
 
 const duration = z.custom<Duration>((value) => typeof value === 'string' && /^\d+(\.\d+)?(ms|s|m|h)$/.test(value), {
-  error: (issue) => `'${String(issue.input)}' is not a duration such as 250ms, 20s or 2m`,
+  error: (issue) => `${shown(issue.input)} is not a duration such as 250ms, 20s or 2m`,
 });
 const ref = z
   .string()
@@ -133,11 +133,11 @@ const MARK = Symbol.for('firedrill.scenario');
 /** Checks a scenario and freezes it. Throws Usage that names each field at fault. */
 export const scenario = (name: string, input: ScenarioInput = {}): Scenario => {
   const parsed = schema.safeParse({ name, ...input });
-  if (!parsed.success) throw new Usage(`scenario '${name}': ${problems(parsed.error, 'scenario')}`);
+  if (!parsed.success) throw new Usage(`scenario ${shown(name)}: ${problems(parsed.error, 'scenario')}`);
   const { expect, ...rest } = parsed.data;
   const { also, ...wanted } = expect;
   if (milliseconds(rest.hold) < 1000)
-    throw new Usage(`scenario '${name}': hold '${rest.hold}' is too short to be seen; use at least 1s`);
+    throw new Usage(`scenario ${shown(name)}: hold '${rest.hold}' is too short to be seen; use at least 1s`);
   const made = { ...rest, demands: wanted as Demands, also };
   Object.defineProperty(made, MARK, { value: true });
   return Object.freeze(made as Scenario);

@@ -121,7 +121,7 @@ describe('the profile’s section', () => {
       return 'taken';
     } catch (error) {
       expect(error).toBeInstanceOf(Usage);
-      return oneLine(error).replace('platform shop: ', '');
+      return oneLine(error).replace("platform 'shop': ", '');
     }
   };
 
@@ -174,7 +174,7 @@ describe('the profile’s section', () => {
       kubernetes: { backends: { loki: 'loki.observability:3100' } },
     };
     expect(() => platform({ ...twice, backends: { loki: { url: 'http://l' } } })).toThrow(
-      'platform shop: backends.loki and kubernetes.backends.loki both say where it is: keep one of them',
+      "platform 'shop': backends.loki and kubernetes.backends.loki both say where it is: keep one of them",
     );
     expect(platform({ ...twice, backends: { loki: { tenant: 'a' } } }).backends.loki).toMatchObject({ tenant: 'a' });
   });

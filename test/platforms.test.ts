@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Usage } from '../src/errors.ts';
 import { type Platform, type PlatformProfile, platform, topology } from '../src/platform.ts';
 import { router } from '../src/targets/lab/service/routes.ts';
 import { milliseconds } from '../src/time.ts';
@@ -96,5 +98,26 @@ test('a tick of an endpoint that is not there is an error of the profile', () =>
   } as const;
   const journeys = { j: [{ request: 'GET /x', at: '0s' }] } as const;
   const profile = { name: 'p', entry: 'a', components, journeys } as unknown as PlatformProfile;
-  expect(() => platform(profile)).toThrow("platform p: a ticks 'GET /y', which it does not have");
+  expect(() => platform(profile)).toThrow("platform 'p': a ticks 'GET /y', which it does not have");
+});
+
+test('whatever is passed for it, it is a platform or refused as Usage, in one line', () => {
+  const told = (profile: unknown): string => {
+    try {
+      platform(profile as PlatformProfile);
+      return 'taken';
+    } catch (error) {
+      expect(error).toBeInstanceOf(Usage);
+      return (error as Usage).message;
+    }
+  };
+  const profile = all[0]![1];
+  fc.assert(
+    fc.property(
+      fc.anything({ withNullPrototype: true }),
+      fc.constantFrom(...(Object.keys(profile) as (keyof Platform)[])),
+      (value, field) => expect(told({ ...profile, [field]: value })).not.toContain('\n'),
+    ),
+  );
+  fc.assert(fc.property(fc.anything({ withNullPrototype: true }), (value) => expect(told(value)).not.toContain('\n')));
 });

@@ -74,9 +74,11 @@ describe('a scenario', () => {
 
 describe('what a type check would have found is told in one line with its field', () => {
   test.each([
-    [{ hold: 20 }, "hold: '20' is not a duration such as 250ms, 20s or 2m"],
+    [{ hold: 20 }, 'hold: 20 is not a duration such as 250ms, 20s or 2m'],
     [{ hold: '20' }, "hold: '20' is not a duration such as 250ms, 20s or 2m"],
     [{ hold: '999ms' }, "hold '999ms' is too short to be seen; use at least 1s"],
+    [{ hold: { toString: '' } }, "hold: { toString: '' } is not a duration such as 250ms, 20s or 2m"],
+    [{ hold: '20\ns' }, String.raw`hold: '20\ns' is not a duration such as 250ms, 20s or 2m`],
     [{ hodl: '20s' }, 'scenario: Unrecognized key: "hodl"'],
     [{ traffic: { rate: 25 } }, 'traffic.rate: Invalid input: expected string, received number'],
     [{ traffic: { rate: '25' } }, "traffic.rate: must be requests per second, such as '25/s'"],
@@ -136,8 +138,8 @@ describe('what a type check would have found is told in one line with its field'
   test('whatever is passed for it, it is a scenario or refused as Usage', () => {
     fc.assert(
       fc.property(
-        fc.anything(),
-        fc.constantFrom('hold', 'fault', 'expect', 'traffic', 'abortIf', 'steadyState'),
+        fc.anything({ withNullPrototype: true, withDate: true, withMap: true, withBigInt: true }),
+        fc.constantFrom('name', 'hold', 'fault', 'expect', 'traffic', 'abortIf', 'steadyState'),
         (value, field) => {
           expect(complaint({ [field]: value })).not.toContain('\n');
         },

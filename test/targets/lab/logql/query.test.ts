@@ -38,6 +38,7 @@ describe('json', () => {
 
   test('a named place gives no details of an error, and does not hide a label of the stream that is there', () => {
     expect(labels('| json x="a"', 'plain')).toEqual({ __error__: 'JSONParserErr' });
+    expect(labels('| json', '{"s":"a\ufffdb"}')).toEqual({ s: 'a b' });
     expect(labels('| json app="a", x="b[1].c"', '{"b":[0,{"c":"found"}]}')).toEqual({ x: 'found' });
   });
 
@@ -49,11 +50,12 @@ describe('json', () => {
     });
   });
 
-  test('reads every object that JSON.stringify writes', () => {
+  test('reads every object that JSON.stringify writes; what stands for a broken character is a blank, as in Loki', () => {
     const name = fc.stringMatching(/^[a-z]{1,8}$/).filter((it) => it !== 'app' && it !== '__proto__');
     fc.assert(
       fc.property(fc.dictionary(name, fc.string({ unit: 'grapheme' })), (fields) => {
-        expect(labels('| json', JSON.stringify(fields))).toEqual({ ...fields });
+        const kept = Object.entries(fields).map(([key, text]) => [key, text.replaceAll('\ufffd', ' ')]);
+        expect(labels('| json', JSON.stringify(fields))).toEqual(Object.fromEntries(kept));
       }),
     );
   });
