@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { Nanos } from '../src/model.ts';
 import { fromMs, systemClock, toMs } from '../src/time.ts';
-import { identity, runLines } from '../src/traffic/identity.ts';
+import { identities, runLines } from '../src/traffic/identity.ts';
 import { type TrafficPlan, trafficPlan } from '../src/traffic/plan.ts';
 import { queue } from '../src/traffic/queue.ts';
 import { tellTraffic } from '../src/traffic/tell.ts';
@@ -52,13 +52,14 @@ const drill =
     return { answered: done.answered, latency: done.latencyMs };
   };
 
+const IDS = identities('bench');
 const HEADERS = runLines('bench')
   .trimEnd()
   .split(/: |\r\n/);
 
 /** The same headers as firedrill's, as undici takes them: name and value in turn. */
 const headersOf = (n: number): string[] => {
-  const { requestId, correlationId, traceId, spanId } = identity('bench', n);
+  const { requestId, correlationId, traceId, spanId } = IDS(n);
   const ids = [
     'x-request-id',
     requestId,

@@ -6,6 +6,7 @@ import type { Nanos } from '../model.ts';
 import { type Clock, fromMs, MILLISECOND, SECOND, stamps, systemClock, toMs } from '../time.ts';
 import { type Connection, type Connections, connections } from './connections.ts';
 import { entry, type Flight, failing, flightOf, idsOf, type Outcome } from './flight.ts';
+import { type Identities, identities } from './identity.ts';
 import type { LedgerRecord } from './ledger.ts';
 import { type PlannedRequest, peak, type TrafficPlan } from './plan.ts';
 import { queue } from './queue.ts';
@@ -81,6 +82,7 @@ class Sending {
   readonly #record: (record: LedgerRecord) => void;
   readonly #room: () => Promise<unknown>;
   readonly #stamp: (ms: number) => string;
+  readonly #ids: Identities;
   readonly #text: ReturnType<typeof writer>;
   readonly #requests: Iterator<PlannedRequest>;
   /** Those that fell due and may not be over, in the order in which they time out. */
@@ -101,6 +103,7 @@ class Sending {
     this.#record = options.record;
     this.#room = options.room ?? turn;
     this.#stamp = stamps(startAt);
+    this.#ids = identities(plan.runId);
     this.#text = writer(plan);
     this.#requests = plan.requests[Symbol.iterator]();
   }
@@ -158,7 +161,7 @@ class Sending {
     const failed = (error: Error): void => this.#settle(flight, failing(flight, error));
     const answered = (status: number): void => this.#settle(flight, { status, error: null });
     try {
-      const text = this.#text(flight.request, idsOf(this.#plan.runId, flight));
+      const text = this.#text(flight.request, idsOf(this.#ids, flight));
       connection.send(flight.request.method, text, { answered, failed });
     } catch (error) {
       failed(error as Error);
@@ -168,7 +171,7 @@ class Sending {
   #settle(flight: Flight, outcome: Outcome): void {
     if (flight.over) return;
     flight.over = true;
-    this.#record(entry(this.#plan.runId, flight, this.#now(), outcome, this.#stamp));
+    this.#record(entry(this.#ids, flight, this.#now(), outcome, this.#stamp));
     this.#left -= 1;
     if (flight.connection) this.#release(flight.connection, outcome.status !== null);
     flight.connection = null;

@@ -1,7 +1,7 @@
 // One request on its way: what is known of it, and the record that remains.
 import type { Connection, Ends } from './connections.ts';
 import { failure, ownLimit, triedAddress } from './failure.ts';
-import { type Identity, identity } from './identity.ts';
+import type { Identities, Identity } from './identity.ts';
 import type { LedgerRecord } from './ledger.ts';
 import type { PlannedRequest } from './plan.ts';
 
@@ -26,8 +26,8 @@ export const flightOf = (request: PlannedRequest): Flight => ({
 });
 
 /** Computed when first needed and kept: a hash is not nothing at thousands of requests a second. */
-export const idsOf = (runId: string, flight: Flight): Identity => {
-  flight.ids ??= identity(runId, flight.request.n);
+export const idsOf = (ids: Identities, flight: Flight): Identity => {
+  flight.ids ??= ids(flight.request.n);
   return flight.ids;
 };
 
@@ -40,14 +40,14 @@ export const failing = (flight: Flight, error: Error): Outcome => {
 
 /** What the ledger keeps of a flight that ended `now`; `stamp` makes ISO 8601 of a time. */
 export const entry = (
-  runId: string,
+  ids: Identities,
   flight: Flight,
   now: number,
   outcome: Outcome,
   stamp: (ms: number) => string,
 ): LedgerRecord => {
   const { request, sent } = flight;
-  const { requestId, correlationId, traceId, spanId } = idsOf(runId, flight);
+  const { requestId, correlationId, traceId, spanId } = idsOf(ids, flight);
   const socket = flight.connection?.ends();
   const ends = socket?.remote ? socket : outcome.ends;
   return {

@@ -4,7 +4,7 @@ import { Usage } from '../errors.ts';
 import type { Platform } from '../platform.ts';
 import { milliseconds } from '../time.ts';
 import { type Arrivals, arrivals } from './arrivals.ts';
-import { digest } from './identity.ts';
+import { digits } from './identity.ts';
 import { type Queue, queue } from './queue.ts';
 import { random } from './random.ts';
 
@@ -193,11 +193,12 @@ const earliest = (lanes: ReadonlyMap<number, Queue<Draft>>, ms: number): Queue<D
 function* visits(input: PlanInput): Generator<[number, Visit], void, void> {
   const { runId, seed, load } = input;
   const who = random(seed, 2);
+  const ids = digits(runId, 'visits', 32);
   let index = 0;
   for (const [startMs, journey] of starts(input)) {
     const user = `firedrill-user-${1 + Math.floor(who() * load.users)}`;
-    const ids = digest(runId, `visit/${index++}`);
-    yield [startMs, { journey, user, session: `session-${ids.slice(0, 16)}`, order: `order-${ids.slice(16, 32)}` }];
+    const hex = ids(index++);
+    yield [startMs, { journey, user, session: `session-${hex.slice(0, 16)}`, order: `order-${hex.slice(16)}` }];
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import { fromIso, systemClock, toMs } from '../../src/time.ts';
-import { identity } from '../../src/traffic/identity.ts';
+import { identities } from '../../src/traffic/identity.ts';
 import { every, planAt, sent, serve, serveTcp, summarise } from './helpers.ts';
 
 const outcome = ({ status, error }: { status: number | null; error: string | null }): number | string | null =>
@@ -19,14 +19,15 @@ describe('the client', () => {
     const plan = planAt(`${server.url}/base/`, every(5, 20), 2000);
     const posts = { ...plan.requests[3]!, method: 'POST', path: '/orders?full=1', body: '{"user":"u"}' };
     const records = await sent({ ...plan, requests: plan.requests.map((one) => (one.n === 3 ? posts : one)) });
+    const idsOf = identities('run-1');
     expect(records.map(({ n }) => n)).toEqual(plan.requests.map(({ n }) => n));
     expect(records.map(outcome)).toEqual(records.map(() => 200));
     for (const record of records) {
-      expect(record).toMatchObject(identity('run-1', record.n));
+      expect(record).toMatchObject(idsOf(record.n));
       expect(record.local).toEqual({ ip: '127.0.0.1', port: ports.get(record.requestId) });
       expect(record.remote).toEqual({ ip: '127.0.0.1', port: Number(new URL(server.url).port) });
     }
-    const ids = identity('run-1', 3);
+    const ids = idsOf(3);
     expect(seen.get(ids.requestId)).toMatchObject({ method: 'POST', url: '/base/orders?full=1' });
     expect(seen.get(ids.requestId)!.headers).toMatchObject({
       'user-agent': expect.stringMatching(/^firedrill\/\d+\.\d+\.\d+\S* \(synthetic; run run-1\)$/),

@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import { stamps } from '../../src/time.ts';
 import { failure, triedAddress } from '../../src/traffic/failure.ts';
 import { entry, failing, flightOf } from '../../src/traffic/flight.ts';
+import { identities } from '../../src/traffic/identity.ts';
 import { planAt, summarise } from './helpers.ts';
 
 const system = (code: string, more: object = {}): Error =>
@@ -38,7 +39,7 @@ describe('the words for a failure', () => {
     (code) => {
       const plan = planAt('http://h', [0], 1000);
       const flight = { ...flightOf(plan.requests[0]!), sent: 5 };
-      const record = entry('run-1', flight, 10, failing(flight, system(code)), stamps(0n));
+      const record = entry(identities('run-1'), flight, 10, failing(flight, system(code)), stamps(0n));
       expect(record).toMatchObject({ sent: null, status: null, error: `not sent: ${code}`, latencyMs: null });
       expect(summarise([record], plan)).toMatchObject({
         failed: 0,

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Usage } from '../../src/errors.ts';
 import type { Platform } from '../../src/platform.ts';
-import { identity } from '../../src/traffic/identity.ts';
+import { identities } from '../../src/traffic/identity.ts';
 import { fingerprint, type PlanInput, paceOf, peak, shard, trafficPlan, without } from '../../src/traffic/plan.ts';
 import { listed } from './helpers.ts';
 
@@ -198,7 +198,7 @@ test('the peak is the most requests due within a window, wherever it lies', () =
 
 describe('identities', () => {
   test('are unique within a run and between runs, and well formed', () => {
-    const all = ['a', 'b'].flatMap((run) => Array.from({ length: 2000 }, (_, n) => identity(run, n)));
+    const all = ['a', 'b'].flatMap((run) => Array.from({ length: 2000 }, (_, n) => n).map(identities(run)));
     for (const key of ['requestId', 'correlationId', 'traceId', 'spanId'] as const)
       expect(new Set(all.map((one) => one[key])).size).toBe(4000);
     for (const one of all) {
@@ -209,11 +209,15 @@ describe('identities', () => {
     }
   });
 
+  test('are those of their request, in whatever order they are asked for', () => {
+    const [forth, back] = [identities('run'), identities('run')];
+    const order = Array.from({ length: 200 }, (_, n) => n);
+    expect(order.toReversed().map(back).toReversed()).toEqual(order.map(forth));
+  });
+
   test("a trace id's last 7 bytes, which samplers take for random, are spread evenly", () => {
-    const low = Array.from(
-      { length: 4000 },
-      (_, n) => Number.parseInt(identity('run', n).traceId.slice(18), 16) / 2 ** 56,
-    );
+    const ids = identities('run');
+    const low = Array.from({ length: 4000 }, (_, n) => Number.parseInt(ids(n).traceId.slice(18), 16) / 2 ** 56);
     const share = low.filter((part) => part < 0.1).length / low.length;
     expect(share).toBeGreaterThan(0.08);
     expect(share).toBeLessThan(0.12);

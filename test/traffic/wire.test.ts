@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { identity } from '../../src/traffic/identity.ts';
+import { identities } from '../../src/traffic/identity.ts';
 import { writer } from '../../src/traffic/wire.ts';
 import { planAt } from './helpers.ts';
 
 const plan = planAt('http://shop.example:8080/base/', [0], 1000);
-const ids = identity('run-1', 0);
+const ids = identities('run-1')(0);
 const said = (over: object, url = plan.url): string =>
   writer({ runId: 'run-1', url })({ ...plan.requests[0]!, ...over }, ids);
 
