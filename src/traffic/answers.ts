@@ -19,6 +19,7 @@ export type Answers = {
 /** As many bytes as the head of an answer may have; Node's own limit is 16 KiB. */
 const MOST_HEAD = 65_536;
 const NOTHING = Buffer.alloc(0);
+const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** What is still to come: the head, so many bytes, chunks, or all until the connection ends. */
 type Awaited = 'nothing' | 'head' | 'bytes' | 'chunks' | 'end';
@@ -42,7 +43,7 @@ export const answers = (): Answers => {
 
   const onHead = (bytes: Buffer): number | null => {
     const all = head.length > 0 ? Buffer.concat([head, bytes]) : bytes;
-    const end = all.indexOf('\r\n\r\n', Math.max(0, head.length - 3), 'latin1');
+    const end = all.indexOf(HEAD_END, Math.max(0, head.length - 3));
     if (end < 0) {
       if (all.length > MOST_HEAD) throw new Malformed('response headers too large');
       if (!couldBegin(all)) throw new Malformed('malformed response');
@@ -52,7 +53,7 @@ export const answers = (): Answers => {
     }
     head = NOTHING;
     const text = all.toString('latin1', 0, end);
-    const rest = all.subarray(end + 4);
+    const rest = all.length > end + 4 ? all.subarray(end + 4) : NOTHING;
     status = statusIn(text);
     if (status < 200) return rest.length > 0 ? onHead(rest) : null;
     const fields = fieldsIn(text);
@@ -116,53 +117,57 @@ const statusIn = (head: string): number => {
   return Number(status);
 };
 
-/** The values of those fields that say where an answer ends and what becomes of its connection. */
+/** Those fields that say where an answer ends and what becomes of its connection; null without one, several as one list. */
 type Fields = {
-  connection: string[];
-  'keep-alive': string[];
-  'transfer-encoding': string[];
-  'content-length': string[];
+  connection: string | null;
+  'keep-alive': string | null;
+  'transfer-encoding': string | null;
+  'content-length': string | null;
 };
-const [SHORTEST, LONGEST] = ['connection'.length, 'transfer-encoding'.length];
+const NONE: Fields = { connection: null, 'keep-alive': null, 'transfer-encoding': null, 'content-length': null };
+const NAMES = Object.keys(NONE);
+const LENGTHS = new Set(NAMES.map((name) => name.length));
 
 /** Found line by line: a search for each of them, in any case, takes as long as all else that an answer needs. */
 const fieldsIn = (head: string): Fields => {
-  const found: Fields = { connection: [], 'keep-alive': [], 'transfer-encoding': [], 'content-length': [] };
+  const found = { ...NONE };
   for (let at = head.indexOf('\r\n'); at >= 0; ) {
     const from = at + 2;
     at = head.indexOf('\r\n', from);
     const colon = head.indexOf(':', from);
-    if (colon - from < SHORTEST || colon - from > LONGEST) continue;
-    const name = head.slice(from, colon).toLowerCase();
-    if (Object.hasOwn(found, name)) found[name as keyof Fields].push(head.slice(colon + 1, at < 0 ? undefined : at));
+    if (!LENGTHS.has(colon - from)) continue;
+    const name = head.slice(from, colon).toLowerCase() as keyof Fields;
+    if (!NAMES.includes(name)) continue;
+    const value = head.slice(colon + 1, at < 0 ? undefined : at);
+    found[name] = found[name] === null ? value : `${found[name]},${value}`;
   }
   return found;
 };
 
 /** RFC 9112, section 9.3: HTTP/1.1 keeps its connections unless it says otherwise, HTTP/1.0 the other way round. */
 const lasting = (head: string, { connection }: Fields): boolean => {
-  const said = connection.join().toLowerCase();
+  const said = connection?.toLowerCase() ?? '';
   return head.startsWith('HTTP/1.0') ? said.includes('keep-alive') : !said.includes('close');
 };
 
 const keptIn = (fields: Fields): number | null => {
-  const seconds = /\btimeout=(\d+)/i.exec(fields['keep-alive'].join())?.[1];
+  const said = fields['keep-alive'];
+  const seconds = said === null ? null : /\btimeout=(\d+)/i.exec(said)?.[1];
   return seconds ? Number(seconds) * 1000 : null;
 };
+
+const LENGTH = /^[ \t]*\d{1,15}[ \t]*$/;
 
 /** A number of bytes, or what ends the body instead. */
 type Framing = number | 'chunks' | 'end';
 
 /** RFC 9112, section 6.3: Transfer-Encoding goes before Content-Length; of several lengths all must be the same. */
 const framing = (fields: Fields): Framing => {
-  const codings = fields['transfer-encoding'];
-  if (codings.length > 0) return /\bchunked[ \t]*$/i.test(codings.join()) ? 'chunks' : 'end';
-  const lengths = fields['content-length'];
-  if (lengths.length === 0) return 'end';
-  const [only, ...others] = lengths
-    .join()
-    .split(',')
-    .map((value) => value.trim());
-  if (others.some((other) => other !== only) || !/^\d{1,15}$/.test(only!)) throw new Malformed('malformed response');
+  const { 'transfer-encoding': codings, 'content-length': lengths } = fields;
+  if (codings !== null) return /\bchunked[ \t]*$/i.test(codings) ? 'chunks' : 'end';
+  if (lengths === null) return 'end';
+  if (LENGTH.test(lengths)) return Number(lengths);
+  const [only, ...others] = lengths.split(',').map((value) => value.trim());
+  if (others.some((other) => other !== only) || !LENGTH.test(only!)) throw new Malformed('malformed response');
   return Number(only);
 };

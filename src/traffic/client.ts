@@ -111,7 +111,7 @@ class Sending {
   /** `warm`: connections to be opened ahead. */
   async done(warm: number): Promise<void> {
     await this.#rest(-toMs(SECOND), this.#signal);
-    if (!this.#signal.aborted) this.#pool.warm(warm);
+    if (!this.#signal.aborted) this.#pool.warm(warm, this.#now());
     await Promise.all([this.#depart(), this.#expire(), this.#leave()]);
   }
 
@@ -125,12 +125,14 @@ class Sending {
       const flight = flightOf(next.value);
       this.#left += 1;
       this.#under.push(flight);
-      if (next.value.atMs > this.#now()) {
+      let now = this.#now();
+      if (next.value.atMs > now) {
         await this.#rest(next.value.atMs, this.#signal);
+        now = this.#now();
         portion = 0;
       }
       if (this.#signal.aborted) break;
-      this.#launch(flight);
+      this.#launch(flight, now);
       if (++portion % PORTION === 0) await this.#turn();
       if (this.#signal.aborted) break;
     }
@@ -144,22 +146,21 @@ class Sending {
       await this.#rest(this.#now() + LOOKED_EVERY_MS, this.#signal);
   }
 
-  #launch(flight: Flight): void {
+  #launch(flight: Flight, now: number): void {
     if (flight.over) return;
-    const now = this.#now();
     const tooLate = now >= flight.request.atMs + this.#plan.timeoutMs;
-    const connection = tooLate ? null : this.#pool.take();
+    const connection = tooLate ? null : this.#pool.take(now);
     if (connection) {
       flight.connection = connection;
       flight.sent = now;
       this.#send(flight, connection);
-    } else if (tooLate) this.#settle(flight, NOT_SENT);
+    } else if (tooLate) this.#settle(flight, NOT_SENT, now);
     else this.#waiting.push(flight);
   }
 
   #send(flight: Flight, connection: Connection): void {
-    const failed = (error: Error): void => this.#settle(flight, failing(flight, error));
-    const answered = (status: number): void => this.#settle(flight, { status, error: null });
+    const failed = (error: Error): void => this.#settle(flight, failing(flight, error), this.#now());
+    const answered = (status: number): void => this.#settle(flight, { status, error: null }, this.#now());
     try {
       const text = this.#text(flight.request, idsOf(this.#ids, flight));
       connection.send(flight.request.method, text, { answered, failed });
@@ -168,12 +169,12 @@ class Sending {
     }
   }
 
-  #settle(flight: Flight, outcome: Outcome): void {
+  #settle(flight: Flight, outcome: Outcome, now: number): void {
     if (flight.over) return;
     flight.over = true;
-    this.#record(entry(this.#ids, flight, this.#now(), outcome, this.#stamp));
+    this.#record(entry(this.#ids, flight, now, outcome, this.#stamp));
     this.#left -= 1;
-    if (flight.connection) this.#release(flight.connection, outcome.status !== null);
+    if (flight.connection) this.#release(flight.connection, outcome.status !== null, now);
     flight.connection = null;
     this.#forget();
     this.#over();
@@ -183,12 +184,12 @@ class Sending {
     if (this.#departed && this.#left === 0) this.#settled.abort();
   }
 
-  #release(connection: Connection, reusable: boolean): void {
-    if (reusable) this.#pool.give(connection);
+  #release(connection: Connection, reusable: boolean, now: number): void {
+    if (reusable) this.#pool.give(connection, now);
     else this.#pool.drop(connection);
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       if (next.over) continue;
-      this.#launch(next);
+      this.#launch(next, now);
       if (!next.over) return;
     }
   }
@@ -213,7 +214,7 @@ class Sending {
     for (let flight = this.#under.first(); flight; flight = this.#under.first()) {
       if (!flight.over && flight.request.atMs + this.#plan.timeoutMs > now) return;
       this.#under.shift();
-      this.#settle(flight, flight.sent === null ? NOT_SENT : TIMEOUT);
+      this.#settle(flight, flight.sent === null ? NOT_SENT : TIMEOUT, this.#now());
     }
   }
 
@@ -227,11 +228,11 @@ class Sending {
   }
 
   async #abort(which: (flight: Flight) => boolean): Promise<void> {
-    for (const flight of this.#under.all()) if (which(flight)) this.#settle(flight, ABORTED);
+    for (const flight of this.#under.all()) if (which(flight)) this.#settle(flight, ABORTED, this.#now());
     let portion = 0;
     for (let next = this.#requests.next(); !next.done; next = this.#requests.next()) {
       this.#left += 1;
-      this.#settle(flightOf(next.value), ABORTED);
+      this.#settle(flightOf(next.value), ABORTED, this.#now());
       if (++portion % PORTION === 0) await this.#room();
     }
   }

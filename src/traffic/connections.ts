@@ -3,7 +3,6 @@
 // of one age, and to close them all at once takes as long as a stall that a client should witness, not cause.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { ticks } from '../time.ts';
 import { type Answers, answers } from './answers.ts';
 import { Malformed } from './failure.ts';
 import { queue } from './queue.ts';
@@ -23,27 +22,35 @@ export type Connection = {
   ends(): Ends;
   /** Writes a whole request, once it is open; `text` is its head and body. */
   send(method: string, text: string, told: Told): void;
-  /** Whether it can carry a request, and the server has not been left to itself so long that it may hang up just then. */
+  /** Whether it can carry a request, as far as is known here. */
   usable(): boolean;
+  /** For how many milliseconds it may be idle before the server may hang up on a request. */
+  keptMs(): number;
   destroy(): void;
 };
 
+/** Callers say what time it is, in milliseconds from wherever they count: they know already, and to look takes as long as all else here. */
 export type Connections = Disposable & {
   /** An idle connection, or a new one, or null when as many as may be are busy. */
-  take(): Connection | null;
+  take(now: number): Connection | null;
   /** Back after an answer, for reuse. */
-  give(connection: Connection): void;
+  give(connection: Connection, now: number): void;
   /** Closed, with whatever is under way on it: the way to give up a request. */
   drop(connection: Connection): void;
   /** Opens connections until there are `count`, or as many as may be. */
-  warm(count: number): void;
+  warm(count: number, now: number): void;
 };
+
+type Spare = { readonly connection: Connection; readonly since: number };
+
+const fresh = ({ connection, since }: Spare, now: number): boolean =>
+  connection.usable() && now - since < connection.keptMs();
 
 /** At most `limit` connections to the URL's origin. */
 export const connections = (url: URL, limit: number): Connections => {
   const all = new Set<Connection>();
   /** The one unused for the longest comes first. */
-  const idle = queue<Connection>();
+  const idle = queue<Spare>();
   const post = posting();
   const create = (): Connection | null => {
     if (all.size >= limit) return null;
@@ -56,21 +63,22 @@ export const connections = (url: URL, limit: number): Connections => {
     connection.destroy();
   };
   return {
-    take: () => {
+    take: (now) => {
       const latest = idle.pop();
-      if (latest?.usable()) return latest;
+      if (latest && fresh(latest, now)) return latest.connection;
       // The others are older still.
-      if (latest) drop(latest);
+      if (latest) drop(latest.connection);
       return create();
     },
-    give: (connection) => {
-      if (connection.usable()) idle.push(connection);
+    give: (connection, now) => {
+      if (connection.usable()) idle.push({ connection, since: now });
       else drop(connection);
-      if (idle.first()?.usable() === false) drop(idle.shift()!);
+      const oldest = idle.first();
+      if (oldest && !fresh(oldest, now)) drop(idle.shift()!.connection);
     },
     drop,
-    warm: (count) => {
-      while (all.size < Math.min(count, limit)) idle.push(create()!);
+    warm: (count, now) => {
+      while (all.size < Math.min(count, limit)) idle.push({ connection: create()!, since: now });
     },
     [Symbol.dispose]: () => {
       for (const connection of all) connection.destroy();
@@ -107,7 +115,6 @@ const connectionTo = (url: URL, post: Post, gone: () => void): Connection => {
   const read: Answers = answers();
   let ends = NOWHERE;
   let told: Told | null = null;
-  let idleSince = ticks();
   let over = false;
 
   const end = (error: Error): void => {
@@ -120,7 +127,6 @@ const connectionTo = (url: URL, post: Post, gone: () => void): Connection => {
   const answered = (status: number): void => {
     const who = told;
     told = null;
-    idleSince = ticks();
     if (!read.reusable()) over = true;
     who?.answered(status);
   };
@@ -150,7 +156,8 @@ const connectionTo = (url: URL, post: Post, gone: () => void): Connection => {
       read.await(method);
       post(socket, text);
     },
-    usable: () => !over && socket.writable && ticks() - idleSince < (read.keptMs() ?? KEPT_MS) - MARGIN_MS,
+    usable: () => !over && socket.writable,
+    keptMs: () => (read.keptMs() ?? KEPT_MS) - MARGIN_MS,
     destroy: () => {
       over = true;
       told = null;

@@ -164,17 +164,15 @@ function* requestsOf(input: PlanInput): Generator<PlannedRequest, void, void> {
       if (startMs + offset < ends) lanes.get(offset)!.push({ atMs: startMs + offset, turn: turn++, say, visit });
     }
   };
-  function* until(ms: number): Generator<PlannedRequest, void, void> {
-    for (let lane = earliest(lanes, ms); lane; lane = earliest(lanes, ms)) {
-      const { atMs, say, visit } = lane.shift()!;
-      yield say(n++, atMs, visit);
-    }
-  }
+  const due = (ms: number): PlannedRequest | null => {
+    const draft = earliest(lanes, ms)?.shift();
+    return draft ? draft.say(n++, draft.atMs, draft.visit) : null;
+  };
   for (const [startMs, visit] of visits(input)) {
-    yield* until(startMs);
+    for (let one = due(startMs); one; one = due(startMs)) yield one;
     admit(startMs, visit);
   }
-  yield* until(Number.POSITIVE_INFINITY);
+  for (let one = due(Number.POSITIVE_INFINITY); one; one = due(Number.POSITIVE_INFINITY)) yield one;
 }
 
 /** The lane whose head is due first, and by then. */
