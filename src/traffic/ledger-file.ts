@@ -25,7 +25,7 @@ export const writeLedger = (file: string, onError: (error: Error) => void): Ledg
   };
 };
 
-const BLOCK = 64 * 1024;
+const BLOCK = 256 * 1024;
 const LF = 10;
 const WRITE_EVERY_MS = 10;
 
