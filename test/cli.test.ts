@@ -77,7 +77,7 @@ describe('a scenario that can’t be had is refused in one line', () => {
 
   test.each([
     ["hold: '20'", "scenario 'a drill': hold: '20' is not a duration such as 250ms, 20s or 2m"],
-    ['hold: 20', "scenario 'a drill': hold: '20' is not a duration such as 250ms, 20s or 2m"],
+    ['hold: 20', "scenario 'a drill': hold: 20 is not a duration such as 250ms, 20s or 2m"],
     ["hodl: '20s'", 'scenario: Unrecognized key: "hodl"'],
     [
       "fault: podKill('order-service', { pods: 'three' })",
