@@ -111,12 +111,12 @@ describe('lines', () => {
 
   test('that fill a block do not wait, and none is written twice', () => {
     const { out, lines } = written();
-    const all = ['a', 'b'].map((letter) => letter.repeat(500_000));
-    for (const line of all) lines.add(line);
-    expect(out.map((text) => text.slice(0, 3))).toEqual(['aaa']);
+    const line = 'x'.repeat(80_000);
+    lines.add(line);
+    lines.add(line);
+    expect(out).toEqual([`${line}\n`]);
     lines.flush();
     jest.advanceTimersByTime(100);
-    expect(out.map((text) => text.length)).toEqual([500_001, 500_001]);
-    expect(out.join('') === `${all.join('\n')}\n`).toBe(true);
+    expect(out).toEqual([`${line}\n`, `${line}\n`]);
   });
 });

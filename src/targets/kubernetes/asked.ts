@@ -1,4 +1,5 @@
 // What a request to the API server asks for, read off its method and path; and what its refusal says. Pure.
+import { oneLine } from '../../errors.ts';
 import { Refused, type Touch } from './cluster.ts';
 
 export type Asked = {
@@ -55,7 +56,7 @@ export const refusal = (what: Asked, status: number, body: string, who: string):
 /** Any answer's words on one line: a Status object's message, else the beginning of the text. */
 export const words = (body: string): string => {
   const message = statusOf(body)?.message;
-  if (message) return message.replace(/\s*\n\s*/g, ' ').trim();
+  if (message) return oneLine(message);
   if (/^\s*</.test(body)) return 'an HTML page';
   return body.replace(/\s+/g, ' ').trim().slice(0, 200) || 'no message';
 };
