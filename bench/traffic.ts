@@ -7,12 +7,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { oneLine } from '../src/errors.ts';
 import { linesOf } from '../src/lines.ts';
 import { run, start } from '../src/process.ts';
+import { program } from '../src/programs.ts';
 import { offsets, systemClock } from '../src/time.ts';
 import type { LedgerRecord } from '../src/traffic/ledger.ts';
+import { YOUNG } from '../src/traffic/young.ts';
 import { certificates } from '../test/helpers/certificates.ts';
 import { watchStolen } from '../test/helpers/stolen.ts';
 import { type Latency, latencyOf } from './latency.ts';
@@ -40,20 +41,13 @@ const PAUSE = { rate: 200, seconds: 10, after: 4000, long: 2000 };
 const IDLE_STACK = 55_000;
 const [CLIENT_CORE, SERVER_CORE] = ['0', '1'];
 
-const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-const node = (file: string, ...args: string[]): string[] => [
-  process.execPath,
-  '--disable-warning=ExperimentalWarning',
-  here(file),
-  ...args,
-];
 const pinned = (core: string, argv: readonly string[]): [string, ...string[]] => ['taskset', '-c', core, ...argv];
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'firedrill-bench-'));
 const LEDGER = join(folder, 'ledger.ndjson');
 
 const withServer = async <T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> => {
-  const argv = pinned(SERVER_CORE, node('traffic-server.ts', ...args));
+  const argv = pinned(SERVER_CORE, [...program('./traffic-server', import.meta.url), ...args]);
   await using server = await start({ name: 'server', argv, stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: server.child.stdout! })[Symbol.asyncIterator]();
   return await use(`${args[0] === 'tls' ? 'https://localhost' : 'http://127.0.0.1'}:${(await lines.next()).value}/`);
@@ -63,8 +57,12 @@ type Load = Omit<Task, 'ledger'>;
 
 type Client = AsyncDisposable & { ask(load: Load, ledger?: string): Promise<Result> };
 
+/** Run as a drill runs it. */
+const OURS = ['firedrill', 'as in a drill'];
+
 const clientOf = async (who: string, url: string): Promise<Client> => {
-  const argv = pinned(CLIENT_CORE, node('traffic-client.ts', who, url));
+  const flags = OURS.includes(who) ? YOUNG : [];
+  const argv = pinned(CLIENT_CORE, [...program('./traffic-client', import.meta.url, flags), who, url]);
   const running = await start({ name: who, argv, stdio: ['pipe', 'pipe', 'pipe'] });
   const lines = createInterface({ input: running.child.stdout! })[Symbol.asyncIterator]();
   return {

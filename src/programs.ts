@@ -3,9 +3,10 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Command line that runs the program `name` (a path without extension, relative to the module at `from`) on this Node. */
-export const program = (name: string, from: string): [string, ...string[]] => [
+/** Command line that runs the program `name` (a path without extension, relative to the module at `from`) on this Node, with these flags. */
+export const program = (name: string, from: string, flags: readonly string[] = []): [string, ...string[]] => [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
+  ...flags,
   fileURLToPath(new URL(`${name}${extname(from)}`, from)),
 ];

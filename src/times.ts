@@ -6,7 +6,7 @@ import { type PhaseName, type Plan, phase, trafficOf } from './plan.ts';
 import { fromIso, fromMs, toMs } from './time.ts';
 import type { Axis } from './traffic/bins.ts';
 import type { Frame } from './traffic/gist.ts';
-import { paceOf } from './traffic/plan.ts';
+import { plannedOf } from './traffic/plan.ts';
 
 /** Null where it did not happen. */
 export type Times = {
@@ -69,12 +69,12 @@ const overAt = (plan: Plan, times: Times): Nanos =>
 /** In what frame a run's ledger is read; see `timesOf` for what its first record has to tell. */
 export const frameOf = (plan: Plan, history: readonly Entry[]): ((first: string | null) => Frame) => {
   const { seed, crossing } = plan;
-  const pace = paceOf(trafficOf(plan, 'http://entry'));
+  const planned = plannedOf(trafficOf(plan, 'http://entry'));
   return (first) => {
     const times = timesOf(history, first);
     return {
       seed,
-      pace,
+      planned,
       crossing,
       axis: axisOf(plan, times.start, overAt(plan, times)),
       baseline: phaseWindow(plan, times, 'baseline'),

@@ -4,7 +4,6 @@ import type { Nanos, Window } from '../model.ts';
 import { fromIso, inWindow, offsets } from '../time.ts';
 import { type Axis, type Bins, binning } from './bins.ts';
 import { failed, type LedgerRecord, type TrafficSummary, untold } from './ledger.ts';
-import type { Pace } from './plan.ts';
 import { sample } from './sample.ts';
 import { tally } from './summary.ts';
 import { type LedgerEffect, witness } from './witness.ts';
@@ -12,7 +11,8 @@ import { type LedgerEffect, witness } from './witness.ts';
 /** What of a run's times a ledger is read for. */
 export type Frame = {
   readonly seed: number;
-  readonly pace: Pace;
+  /** How many requests there were to be. */
+  readonly planned: number;
   readonly axis: Axis;
   readonly baseline: Window;
   /** In which answers are looked for in the layers. */
@@ -65,7 +65,7 @@ export const gathering = (frame: (first: string | null) => Frame): Gathering => 
 
 type Parts = { add(record: LedgerRecord): void; all(): Omit<Gist, 'records' | 'sha256' | 'first'> };
 
-const partsOf = ({ seed, pace, axis, baseline, test, held, compared, crossing }: Frame): Parts => {
+const partsOf = ({ seed, planned, axis, baseline, test, held, compared, crossing }: Frame): Parts => {
   const traffic = tally();
   const effect = compared && witness(baseline, compared, seed);
   const [before, after] = [answers(baseline, seed), answers(test, seed)];
@@ -79,7 +79,7 @@ const partsOf = ({ seed, pace, axis, baseline, test, held, compared, crossing }:
     if (record.sent !== null && inHeld(record.sent)) exposed += 1;
   };
   const all = (): ReturnType<Parts['all']> => {
-    const { sent, answered, failed, connections, saturated } = traffic.summary(pace, null);
+    const { sent, answered, failed, connections, saturated } = traffic.summary(planned, null);
     const summary = { sent, answered, failed, connections, saturated };
     const parts = { baseline: before.answers(), test: after.answers(), bins: pictures.bins() };
     return { traffic: summary, exposed, effect: effect?.effect() ?? null, ...parts };

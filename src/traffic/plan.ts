@@ -37,9 +37,6 @@ export type TrafficPlan = {
   readonly share?: { readonly worker: number; readonly of: number };
 };
 
-/** How many requests there are, and the mean time between them. */
-export type Pace = { readonly planned: number; readonly spacingMs: number };
-
 export type Load = {
   /** Requests per second, over all journeys; where a ramp begins. */
   readonly rate: number;
@@ -103,22 +100,10 @@ export const packed = ({ requests, ...plan }: TrafficPlan): object =>
 /** The plan that was packed. */
 export const unpacked = (plan: TrafficPlan): TrafficPlan => (plan.input ? trafficPlan(plan.input) : plan);
 
-/** Requests are counted without being made, where it is known from what. A share's spacing is the whole's, thinned. */
-export const paceOf = ({ requests, input, share }: TrafficPlan): Pace => {
-  const whole = paced(input ? dueTimes(input) : Iterator.from(requests).map(({ atMs }) => atMs));
-  if (!share || !input) return whole;
-  const { worker, of } = share;
-  return { planned: Math.max(0, Math.ceil((whole.planned - worker) / of)), spacingMs: whole.spacingMs * of };
-};
-
-const paced = (times: Iterable<number>): Pace => {
-  let [planned, first, last] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const atMs of times) {
-    planned += 1;
-    first = Math.min(first, atMs);
-    last = Math.max(last, atMs);
-  }
-  return { planned, spacingMs: planned > 1 ? (last - first) / (planned - 1) : 0 };
+/** How many requests there are. They are counted without being made, where it is known from what. */
+export const plannedOf = ({ requests, input, share }: TrafficPlan): number => {
+  const whole = input ? dueIn(input) : Iterator.from(requests).reduce((sum) => sum + 1, 0);
+  return share && input ? Math.max(0, Math.ceil((whole - share.worker) / share.of)) : whole;
 };
 
 /** So many requests tell one version of the generator from another. */
@@ -210,13 +195,15 @@ function* starts({ seed, load, journeys, seconds }: PlanInput): Generator<[numbe
     yield [startMs, weighted(weights, pick())];
 }
 
-/** The times of all requests, in no order. */
-function* dueTimes(input: PlanInput): Generator<number, void, void> {
+/** How many requests are due before the end. */
+const dueIn = (input: PlanInput): number => {
   const ends = input.seconds * 1000;
   const says = sayings(input.journeys);
+  let sum = 0;
   for (const [startMs, journey] of starts(input))
-    for (const { offset } of says.get(journey)!) if (startMs + offset < ends) yield startMs + offset;
-}
+    for (const { offset } of says.get(journey)!) if (startMs + offset < ends) sum += 1;
+  return sum;
+};
 
 /** Makes a step of a visit a request. */
 type Saying = (n: number, atMs: number, visit: Visit) => PlannedRequest;

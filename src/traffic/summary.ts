@@ -5,9 +5,9 @@ import {
   encodeIntoCompressedBase64 as encoded,
   type Histogram,
 } from 'hdr-histogram-js';
+import { fromIso, toMs } from '../time.ts';
 import { failed, type LedgerRecord, type TrafficSummary, untold } from './ledger.ts';
 import { type Numbers, numbers } from './numbers.ts';
-import type { Pace } from './plan.ts';
 
 /** Milliseconds. */
 export type Quantiles = {
@@ -44,10 +44,14 @@ export type ClientSummary = TrafficSummary & {
 /** What one client counted, in JSON: histograms are of microseconds, in HdrHistogram's V2 encoding, compressed, in base64. */
 export type Counted = {
   readonly counts: Counts;
+  readonly due: Due;
   readonly latency: string;
   readonly service: string;
   readonly lateness: string;
 };
+
+/** When the first and the last of the requests were due, ISO 8601 as `iso` writes it; null: there was none. */
+type Due = { readonly first: string; readonly last: string } | null;
 
 type Counts = Readonly<Record<'seen' | 'sent' | 'answered' | 'failed' | 'aborted' | 'unsent' | 'connections', number>>;
 
@@ -57,8 +61,8 @@ export type Tally = {
   /** Takes what another tally counted; throws when a histogram in it is none. */
   merge(other: Counted): void;
   counted(): Counted;
-  /** Of a client that had this plan. */
-  summary(pace: Pace, loopDelayMs: LoopDelay | null): ClientSummary;
+  /** Of a client that had so many requests to send. */
+  summary(planned: number, loopDelayMs: LoopDelay | null): ClientSummary;
 };
 
 /**
@@ -75,8 +79,10 @@ export const tally = (): Tally => {
   const counts = { seen: 0, sent: 0, answered: 0, failed: 0, aborted: 0, unsent: 0, connections: 0 };
   const ports = portsOf();
   const [latency, service, lateness] = [histogram(), histogram(), histogram()];
+  let due: Due = null;
   const add = (record: LedgerRecord): void => {
     counts.seen += 1;
+    due = spanned(due, record.intended, record.intended);
     if (record.error === 'aborted') counts.aborted += 1;
     else if (record.sent === null) counts.unsent += 1;
     if (record.status !== null) counts.answered += 1;
@@ -91,26 +97,40 @@ export const tally = (): Tally => {
   };
   const merge = (other: Counted): void => {
     for (const of of Object.keys(counts) as (keyof Counts)[]) counts[of] += other.counts[of];
+    if (other.due) due = spanned(due, other.due.first, other.due.last);
     latency.add(decoded(other.latency));
     service.add(decoded(other.service));
     lateness.add(decoded(other.lateness));
   };
   const counted = (): Counted => ({
     counts: { ...counts },
+    due,
     latency: encoded(latency),
     service: encoded(service),
     lateness: encoded(lateness),
   });
-  const summary = ({ planned, spacingMs }: Pace, loopDelayMs: LoopDelay | null): ClientSummary => {
+  const summary = (planned: number, loopDelayMs: LoopDelay | null): ClientSummary => {
     const { sent, answered, failed, aborted, connections } = counts;
     const schedulingErrorMs = quantiles(lateness);
     const missing = planned - counts.seen;
+    const spacingMs = spacing(due, counts.seen);
     const saturated = saturation({ ...counts, missing, schedulingErrorMs, loopDelayMs, spacingMs });
     const times = { latencyMs: quantiles(latency), serviceMs: quantiles(service), schedulingErrorMs, loopDelayMs };
     return { planned, sent, answered, failed, aborted, connections, saturated, ...times };
   };
   return { add, merge, counted, summary };
 };
+
+/** Texts of one length, in the order of their times: they are compared as they are, for there is one a request. */
+const spanned = (due: Due, first: string, last: string): Due => {
+  if (!due) return { first, last };
+  if (first >= due.first && last <= due.last) return due;
+  return { first: first < due.first ? first : due.first, last: last > due.last ? last : due.last };
+};
+
+/** The mean time between requests, in milliseconds. */
+const spacing = (due: Due, count: number): number =>
+  due && count > 1 ? toMs(fromIso(due.last) - fromIso(due.first)) / (count - 1) : 0;
 
 /** Which ends of connections have been there already. A port that another connection got later counts once. */
 const portsOf = (): { add(local: LedgerRecord['local']): boolean } => {

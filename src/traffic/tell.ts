@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../time.ts';
 import { sendTraffic } from './client.ts';
 import { type LedgerRecord, toLine } from './ledger.ts';
 import { inBlocks } from './ledger-file.ts';
-import { paceOf, type TrafficPlan, without } from './plan.ts';
+import { type TrafficPlan, without } from './plan.ts';
 import { type ClientSummary, type Counted, type LoopDelay, type Tally, tally } from './summary.ts';
 
 /** The last line. `records` is how many records there were before it; `counted` is what `done` is made from. */
@@ -56,12 +56,13 @@ export const tellRecords = async (telling: Telling): Promise<{ readonly all: Tal
 
 /** Writes the last line, of all records of the plan, and ends the output. */
 export const tellEnd = async (
-  { plan, output }: Pick<Telling, 'plan' | 'output'>,
+  { output }: Pick<Telling, 'output'>,
   all: Tally,
   loop: LoopDelay,
 ): Promise<ClientSummary> => {
-  const done = all.summary(paceOf(plan), loop);
   const counted = all.counted();
+  // To go through the plan again would take seconds and memory, if it is long, and sending ends when each of it has its record.
+  const done = all.summary(counted.counts.seen, loop);
   const last: Done = { done, records: counted.counts.seen, counted };
   await new Promise<void>((resolve) => {
     output.end(`${JSON.stringify(last)}\n`, () => resolve());

@@ -17,7 +17,7 @@ import type { Nanos } from '../model.ts';
 import { during, until } from '../poll.ts';
 import { type Clock, fromMs, systemClock } from '../time.ts';
 import { overdue } from './overdue.ts';
-import { fingerprint, type PlanInput, paceOf, shard, type TrafficPlan, trafficPlan } from './plan.ts';
+import { fingerprint, type PlanInput, plannedOf, shard, type TrafficPlan, trafficPlan } from './plan.ts';
 import { tellTraffic } from './tell.ts';
 
 /** A ledger's first line. `planned` is the worker's share; the fingerprint is the whole plan's. */
@@ -43,7 +43,7 @@ const work = async (inputFile: string, of: number, folder: string): Promise<void
   const whole = await planIn(inputFile);
   if (worker >= of) throw new Usage(`there is no worker ${worker} of ${of}`);
   const plan = shard(whole, worker, of);
-  const hello: Hello = { hello: { worker, planned: paceOf(plan).planned, fingerprint: fingerprint(whole) } };
+  const hello: Hello = { hello: { worker, planned: plannedOf(plan), fingerprint: fingerprint(whole) } };
   const output = createWriteStream(join(folder, FILES.ledger));
   output.write(`${JSON.stringify(hello)}\n`);
   const start = await awaited(folder, ending.signal);

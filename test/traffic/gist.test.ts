@@ -10,7 +10,7 @@ const [baseline, held]: [Window, Window] = [windowOf(0, 10), windowOf(10, 20)];
 
 const frame = (planned: number): Frame => ({
   ...{ seed: 3, baseline, held, test: held, compared: held, crossing: null },
-  pace: { planned, spacingMs: 1 },
+  planned,
   axis: { start: baseline.from, width: 1, bins: 20 },
 });
 

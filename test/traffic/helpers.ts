@@ -5,7 +5,7 @@ import type { Window } from '../../src/model.ts';
 import { fromMs, iso, systemClock } from '../../src/time.ts';
 import { type SendOptions, sendTraffic } from '../../src/traffic/client.ts';
 import type { LedgerRecord } from '../../src/traffic/ledger.ts';
-import { type PlannedRequest, paceOf, type TrafficPlan } from '../../src/traffic/plan.ts';
+import { type PlannedRequest, plannedOf, type TrafficPlan } from '../../src/traffic/plan.ts';
 import { type ClientSummary, type LoopDelay, tally } from '../../src/traffic/summary.ts';
 
 /** A plan with a list of its requests, to look into. */
@@ -21,7 +21,7 @@ export const summarise = (
 ): ClientSummary => {
   const all = tally();
   for (const record of records) all.add(record);
-  return all.summary(paceOf(plan), loop);
+  return all.summary(plannedOf(plan), loop);
 };
 
 /** A plan of one GET at each of the times. */

@@ -6,7 +6,7 @@ import { type Running, start } from '../../src/process.ts';
 import { program } from '../../src/programs.ts';
 import { fromMs, systemClock } from '../../src/time.ts';
 import { fromLine } from '../../src/traffic/ledger.ts';
-import { type Load, paceOf, packed, type TrafficPlan, trafficPlan } from '../../src/traffic/plan.ts';
+import { type Load, packed, plannedOf, type TrafficPlan, trafficPlan } from '../../src/traffic/plan.ts';
 import type { ClientSummary } from '../../src/traffic/summary.ts';
 import { every, planAt, serve } from './helpers.ts';
 
@@ -88,7 +88,7 @@ describe('a reader who is slow loses nothing, and ends nothing', () => {
     });
     await using running = await worker();
     const plan = trafficPlan({ runId: 'run-1', seed: 1, url: server.url, load, journeys, seconds });
-    const { planned } = paceOf(plan);
+    const planned = plannedOf(plan);
     give(running, plan);
     // Far more than a pipe holds is written before it is read on.
     await once(running.child.stdout!, 'readable');

@@ -7,6 +7,7 @@ import { program } from '../../programs.ts';
 import type { LedgerRecord } from '../../traffic/ledger.ts';
 import { packed, type TrafficPlan } from '../../traffic/plan.ts';
 import { leadMsFor } from '../../traffic/threads.ts';
+import { YOUNG } from '../../traffic/young.ts';
 import type { Traffic } from '../target.ts';
 
 /** The plan's traffic, ready to go: there is nothing to make ready. */
@@ -27,7 +28,7 @@ export async function* trafficFromHere(
 ): AsyncGenerator<LedgerRecord> {
   await using worker = await start({
     name: 'traffic',
-    argv: program('../../traffic/worker', import.meta.url),
+    argv: program('../../traffic/worker', import.meta.url, YOUNG),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const { stdin, stdout } = worker.child;

@@ -1,6 +1,7 @@
 // The objects of which traffic workers are made: an Indexed Job, and the plan's input that its pods read. Pure.
 import type { V1ConfigMap, V1Job, V1PodSpec } from '@kubernetes/client-node';
 import { about, type PlanInput } from '../../traffic/plan.ts';
+import { YOUNG } from '../../traffic/young.ts';
 import { labels, nameOf, type Owner } from './own.ts';
 
 export const COMPONENT = { 'app.kubernetes.io/component': 'traffic-worker' } as const;
@@ -9,7 +10,7 @@ export const CONTAINER = 'traffic';
 export const INDEX = 'batch.kubernetes.io/job-completion-index';
 
 /** Where the images of firedrill have the worker program. */
-export const PROGRAM = ['/usr/local/bin/node', '/app/dist/src/traffic/worker-pod.js'] as const;
+export const PROGRAM = ['/usr/local/bin/node', ...YOUNG, '/app/dist/src/traffic/worker-pod.js'] as const;
 const INPUT = { folder: '/etc/firedrill', file: 'input.json' } as const;
 /** Where a worker has its files. */
 export const FOLDER = '/run/firedrill';

@@ -76,6 +76,6 @@ export const summaryOf = (all: readonly Told[]): WorkersSummary => {
   return {
     workers: all.map(({ done }) => done?.done ?? null),
     records: all.reduce((sum, { records }) => sum + records, 0),
-    latencyMs: together.summary({ planned, spacingMs: 0 }, null).latencyMs,
+    latencyMs: together.summary(planned, null).latencyMs,
   };
 };

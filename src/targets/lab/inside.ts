@@ -7,6 +7,7 @@ import type { Address } from '../../naming.ts';
 import { type Running, run, start } from '../../process.ts';
 import { program } from '../../programs.ts';
 import { systemClock } from '../../time.ts';
+import { YOUNG } from '../../traffic/young.ts';
 import type { BlockAct, DelayAct, Probe } from '../target.ts';
 import { type Acts, acts, probeFrom } from './acts.ts';
 import { startAlertmanager } from './alertmanager.ts';
@@ -206,7 +207,7 @@ const traffic = async (id: number, plan: object, startAt: string): Promise<void>
   const { net } = here();
   const worker = await start({
     name: 'traffic',
-    argv: [...net.within(CLIENT), ...program('../../traffic/worker', import.meta.url)],
+    argv: [...net.within(CLIENT), ...program('../../traffic/worker', import.meta.url, YOUNG)],
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   workers.set(id, worker);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { EXPIRES, type Owner, RUN } from '../../../src/targets/kubernetes/own.ts';
 import { inputOf, jobOf } from '../../../src/targets/kubernetes/worker-job.ts';
-import { type PlanInput, paceOf, trafficPlan } from '../../../src/traffic/plan.ts';
+import { type PlanInput, plannedOf, trafficPlan } from '../../../src/traffic/plan.ts';
 
 const owner: Owner = { runId: 'a1b2c3d4e5f6', expires: 1_800_000_000_000_000_000n };
 const input: PlanInput = {
@@ -52,7 +52,7 @@ describe("the workers' Job", () => {
     expect(map.metadata!.ownerReferences).toEqual([
       { apiVersion: 'batch/v1', kind: 'Job', name: job.metadata!.name, uid: 'uid-1' },
     ]);
-    expect(paceOf(trafficPlan(JSON.parse(text) as PlanInput)).planned).toBeGreaterThan(400_000);
+    expect(plannedOf(trafficPlan(JSON.parse(text) as PlanInput))).toBeGreaterThan(400_000);
     expect(text.length).toBeLessThan(1000);
   });
 

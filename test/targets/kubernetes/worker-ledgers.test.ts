@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Usage } from '../../../src/errors.ts';
 import { lack, ledger, summaryOf } from '../../../src/targets/kubernetes/worker-ledgers.ts';
 import { type LedgerRecord, toLine } from '../../../src/traffic/ledger.ts';
-import { paceOf } from '../../../src/traffic/plan.ts';
+import { plannedOf } from '../../../src/traffic/plan.ts';
 import { tally } from '../../../src/traffic/summary.ts';
 import { every, planAt, record } from '../../traffic/helpers.ts';
 
@@ -17,7 +17,7 @@ const done = (records: readonly LedgerRecord[]): string => {
   const counted = tally();
   for (const one of records) counted.add(one);
   return JSON.stringify({
-    done: counted.summary(paceOf(PLAN), null),
+    done: counted.summary(plannedOf(PLAN), null),
     records: records.length,
     counted: counted.counted(),
   });
@@ -39,7 +39,7 @@ describe('the ledgers of three workers', () => {
     expect(parts.flatMap(({ taken }) => taken).sort((a, b) => a.n - b.n)).toEqual(all);
     expect(parts.map(({ told }) => lack(told, 'gone', false))).toEqual([null, null, null]);
     expect(summary.records).toBe(summary.workers.reduce((sum, each) => sum + each!.sent, 0));
-    expect(summary.latencyMs).toEqual(one.summary(paceOf(PLAN), null).latencyMs);
+    expect(summary.latencyMs).toEqual(one.summary(plannedOf(PLAN), null).latencyMs);
   });
 
   test('a record that comes twice counts once, and one that is another worker’s does not count', () => {
