@@ -1,7 +1,8 @@
 // Reading captures, against what else would be used for it, in one run: `npm run bench:pcap [packets]`. The capture is made
 // here, from a seed. Numbers are the best of several rounds, each round with everybody in turn, since other work on the
 // machine only ever makes them worse; tools that are not installed are named. tshark gets a part of the capture,
-// as it needs minutes for the whole. pcap-parser only splits the file into packets, tcpdump prints a line of each.
+// as it needs minutes for the whole. pcap-parser only splits the file into packets, tcpdump prints a line of each. firedrill is run as it
+// is installed, from dist/, which is built first.
 import { once } from 'node:events';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +25,7 @@ type Reading = { readonly name: string; readonly file: string; read(file: string
 type Timed = { readonly packets: number; readonly ms: number };
 
 const survey = async (file: string, http: boolean): Promise<Timed & { readonly result: SurveyResult }> => {
-  const thread = new Worker(new URL('./pcap-thread.ts', import.meta.url), { workerData: { file, http } });
+  const thread = new Worker(new URL('./pcap-thread.mjs', import.meta.url), { workerData: { file, http } });
   const [said] = await once(thread, 'message');
   await thread.terminate();
   return said;
@@ -37,7 +38,7 @@ const timed = async (reading: Promise<number>): Promise<Timed> => {
 
 /** As a user runs it, in a process of its own, which says at its end how much memory it had. */
 const command = async (file: string, ...options: string[]): Promise<number> => {
-  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+  const cli = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
   const watch = `process.on('exit', () => process.stderr.write('rss ' + process.resourceUsage().maxRSS + '\\n'))`;
   const node = [
     process.execPath,
