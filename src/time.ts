@@ -1,5 +1,5 @@
 // The clock, the only one: nothing else in firedrill reads the time or sleeps.
-import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Usage } from './errors.ts';
 import type { Duration, Nanos, Window } from './model.ts';
 
@@ -16,19 +16,17 @@ export const ticks = (): number => performance.now();
 export const SECOND = 1_000_000_000n;
 export const MILLISECOND = 1_000_000n;
 
-const now = (): Nanos => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+const micros = (): number => Math.round((performance.timeOrigin + performance.now()) * 1000);
+
+const now = (): Nanos => BigInt(micros()) * 1000n;
 
 export const systemClock: Clock = {
   now,
   async sleepUntil(at, signal) {
-    // A timer may be more than a millisecond late. What is due sooner than that is looked for at every turn of the event loop.
-    const soon = at - now() < MILLISECOND;
+    // A timer may be more than a millisecond late.
+    if (at - now() < MILLISECOND) await turnsUntil(at, signal);
     for (let left = at - now(); left > 0n; left = at - now()) {
       signal?.throwIfAborted();
-      if (soon) {
-        await turn();
-        continue;
-      }
       // setTimeout takes at most 2^31 ms and may fire a millisecond early.
       const ms = Number(left / MILLISECOND) + 1;
       await wait(Math.min(ms, 2_000_000_000), undefined, signal ? { signal } : {}).catch((error: unknown) => {
@@ -38,6 +36,18 @@ export const systemClock: Clock = {
     }
     signal?.throwIfAborted();
   },
+};
+
+/** Looks at the time at every turn of the event loop. A promise for each would be half of all that traffic leaves to collect. */
+const turnsUntil = (at: Nanos, signal?: AbortSignal): Promise<void> => {
+  const until = Number((at + 999n) / 1000n);
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (signal?.aborted || micros() >= until) resolve();
+      else setImmediate(look);
+    };
+    look();
+  });
 };
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
