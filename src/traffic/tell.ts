@@ -61,7 +61,7 @@ export const tellEnd = async (
   loop: LoopDelay,
 ): Promise<ClientSummary> => {
   const counted = all.counted();
-  // To go through the plan again would take seconds and memory, if it is long, and sending ends when each of it has its record.
+  // Sending ends when each planned request has its record. To count the plan itself takes seconds and memory, where it is long.
   const done = all.summary(counted.counts.seen, loop);
   const last: Done = { done, records: counted.counts.seen, counted };
   await new Promise<void>((resolve) => {
