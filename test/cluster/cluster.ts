@@ -4,6 +4,7 @@ import trading from '../../platforms/trading.ts';
 import { probe } from '../../src/agent/probe.ts';
 import { oneLine } from '../../src/errors.ts';
 import { platform } from '../../src/platform.ts';
+import { until } from '../../src/poll.ts';
 import { openCluster } from '../../src/targets/kubernetes/client.ts';
 import type { Cluster } from '../../src/targets/kubernetes/cluster.ts';
 import { behind, discover } from '../../src/targets/kubernetes/discovery.ts';
@@ -45,13 +46,25 @@ export const ours = async (): Promise<string[]> => {
   const labelled = lists.flatMap(({ items }, i) =>
     items.map(({ metadata }) => `${kinds[i]} ${metadata?.namespace}/${metadata?.name}`),
   );
+  return [...labelled, ...(await agents(cluster))].sort();
+};
+
+/** Our ephemeral containers that run, as far as their kubelets have told. */
+const agents = async (cluster: Cluster): Promise<string[]> => {
   const { items: pods } = await cluster.core.listPodForAllNamespaces();
-  const containers = pods.flatMap(({ metadata, status }) =>
+  return pods.flatMap(({ metadata, status }) =>
     (status?.ephemeralContainerStatuses ?? [])
       .filter(({ name, state }) => name.startsWith('firedrill-') && state?.running)
       .map(({ name }) => `ephemeral container ${name} of ${metadata?.namespace}/${metadata?.name}`),
   );
-  return [...labelled, ...containers].sort();
+};
+
+/** The same, after a run: a kubelet tells some time after a container's end that it has ended. */
+export const left = async (): Promise<string[]> => {
+  await using cluster = await connect();
+  const told = async (): Promise<true | null> => ((await agents(cluster)).length === 0 ? true : null);
+  await until('the end of our agents', told, { forMs: 20_000, everyMs: 500 }).catch(() => undefined);
+  return ours();
 };
 
 /** One request to every component's first ready pod, tagged or not: who answered, and who did not. */

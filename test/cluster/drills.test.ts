@@ -7,7 +7,7 @@ import type { LedgerRecord } from '../../src/traffic/ledger.ts';
 import type { Verdict } from '../../src/verdict.ts';
 import { drilled, outcomeOf, underWay, verdictOf } from '../live/attempts.ts';
 import { firedrill, folder, launch, ROOT, runsIn } from '../live/tool.ts';
-import { AT, answers, EVERYBODY_ANSWERS, NAMESPACE, noCluster, ours } from './cluster.ts';
+import { AT, answers, EVERYBODY_ANSWERS, left, NAMESPACE, noCluster, ours } from './cluster.ts';
 
 const MINUTES = 60_000;
 const why = await noCluster();
@@ -21,7 +21,7 @@ const verdictIn = async (out: string): Promise<Verdict> => verdictOf((await runs
 
 /** The cluster is as it was: nothing of ours is in it, and everybody answers, tagged or not. */
 const asBefore = async (): Promise<void> => {
-  expect(await ours()).toEqual([]);
+  expect(await left()).toEqual([]);
   const settled = async (tag: string | null): Promise<true | null> =>
     JSON.stringify(await answers(tag)) === JSON.stringify(EVERYBODY_ANSWERS) ? true : null;
   for (const tag of [null, 'abcdef']) {

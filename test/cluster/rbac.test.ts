@@ -6,7 +6,7 @@ import { KubeConfig, type KubernetesObject, KubernetesObjectApi, type V1Role } f
 import { loadAll } from 'js-yaml';
 import { drilled } from '../live/attempts.ts';
 import { firedrill, folder, ROOT } from '../live/tool.ts';
-import { AT, connect, NAMESPACE, noCluster, ours } from './cluster.ts';
+import { AT, connect, left, NAMESPACE, noCluster } from './cluster.ts';
 
 const MINUTES = 60_000;
 const why = await noCluster();
@@ -95,7 +95,7 @@ drill(
     ]);
     expect(healed.out).toBe('nothing to heal\n');
     await remove();
-    expect(await ours()).toEqual([]);
+    expect(await left()).toEqual([]);
   },
   14 * MINUTES,
 );
@@ -119,7 +119,7 @@ drill(
       await objects().replace(role as KubernetesObject);
     }
     await remove();
-    expect(await ours()).toEqual([]);
+    expect(await left()).toEqual([]);
   },
   6 * MINUTES,
 );
