@@ -1,6 +1,7 @@
 // The program of the agent's image: `agent COMMAND '<json>'`. `stay` and `delay` are what an ephemeral container runs; the
 // others are run in it, by exec, and speak to it.
 import { oneLine, Unreachable, Usage } from '../errors.ts';
+import { until } from '../poll.ts';
 import { systemClock } from '../time.ts';
 import { endCaptures } from './captures.ts';
 import { ask, control } from './control.ts';
@@ -38,6 +39,13 @@ const tell = async (words: Told): Promise<void> => {
   if (heard === null && words.do !== 'stop') throw new Unreachable('there is no delay in this pod');
 };
 
+/** Its container runs some time before it listens; once it has ended nobody could ask in there. */
+const LISTENS = { forMs: 5000, everyMs: 50 };
+
+const leave = async (run: string): Promise<void> => {
+  await until('an onlooker who listens', () => ask(lookOf(run), { do: 'stop' }), LISTENS);
+};
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -46,7 +54,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ready: (order) => tell({ do: 'ready', ...actOrder(order) }),
   callers: (order) => tell({ do: 'renew', ...renewOrder(order) }),
   stop: (order) => tell({ do: 'stop', ...actOrder(order) }),
-  leave: async (order) => void (await ask(lookOf(runOrder(order).run), { do: 'stop' })),
+  leave: async (order) => leave(runOrder(order).run),
   probe: (order) => probe(probeOrder(order)),
   node: () => nodeAddresses(),
   'end-captures': () => endCaptures(),

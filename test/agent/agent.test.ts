@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { until } from '../../src/poll.ts';
 import { firstLine } from '../../src/targets/lab/acts.ts';
 import { fromMs, iso, systemClock } from '../../src/time.ts';
 import { CLIENT, POD, PORT, type Pod, pod } from './agent-pod.ts';
@@ -97,15 +96,16 @@ describe('a delay in a pod', () => {
 
 describe('an onlooker', () => {
   inPod('stays until it is told to leave', async (it) => {
-    const agent = await it.agent('stay', { run: 'r1', until: later(60_000) });
-    await until(
-      'its end',
-      async () => {
-        await it.ask('leave', { run: 'r1' });
-        return agent.child.exitCode === 0 ? true : null;
-      },
-      { forMs: 10_000, everyMs: 50 },
-    );
+    const agent = await it.agent('stay', { run: 'r1', until: later(600_000) });
+    await it.ask('leave', { run: 'r1' });
+    expect(await agent.ended).toBe(0);
+  });
+
+  inPod('leaves when it was told before it could listen', async (it) => {
+    const told = it.ask('leave', { run: 'r1' });
+    const agent = await it.agent('stay', { run: 'r1', until: later(600_000) });
+    await told;
+    expect(await agent.ended).toBe(0);
   });
 
   inPod('ends by itself at its deadline', async (it) => {
